@@ -1,0 +1,60 @@
+"""Division of a release's budget among its mechanisms, by simple composition.
+
+Epsilons and deltas of mechanisms on the same data add up (Dwork and Roth, *The Algorithmic
+Foundations of Differential Privacy*, theorem 3.16), so any parts that sum to the whole are safe.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Privacy loss of one release.
+
+    Attributes:
+        epsilon: Largest privacy loss.
+        delta: Probability with which the loss may be larger; 0 only without private selection
+            and Gaussian noise.
+
+    Raises:
+        ValueError: A number is outside its range.
+    """
+
+    epsilon: float
+    delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.epsilon) and self.epsilon > 0):
+            raise ValueError(f"epsilon is {self.epsilon}; allowed: a finite number above 0")
+        if not 0 <= self.delta < 1:
+            raise ValueError(f"delta is {self.delta}; allowed: from 0, below 1")
+
+
+def split(total: float, shares: Mapping[Name, float | Fraction]) -> dict[Name, float]:
+    """Divides a total in proportion to shares.
+
+    Args:
+        total: Epsilon or delta of the whole.
+        shares: Positive share per name.
+
+    Returns:
+        The part of each name. Each is rounded down, so that their exact sum is at most the total.
+    """
+    whole = sum(Fraction(share) for share in shares.values())
+    return {
+        name: _round_down(Fraction(total) * Fraction(share) / whole)
+        for name, share in shares.items()
+    }
+
+
+def _round_down(value: Fraction) -> float:
+    nearest = float(value)
+    return nearest if Fraction(nearest) <= value else math.nextafter(nearest, 0.0)

@@ -1,0 +1,91 @@
+"""The mechanisms of a release as plain data, for a plan to list and an accountant to price."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+NoiseKind = Literal["laplace", "gaussian"]
+SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian"]
+
+
+@dataclass(frozen=True)
+class AdditiveMechanism:
+    """Integer noise added to one metric in every released partition.
+
+    Attributes:
+        noise: Distribution of the noise.
+        epsilon: Privacy loss of the mechanism.
+        delta: Failure probability of the mechanism; 0 for Laplace.
+        l0: Partitions that one privacy unit can change.
+        linf: Largest change in one partition, in rows, units or granules.
+    """
+
+    noise: NoiseKind
+    epsilon: float
+    delta: float
+    l0: int
+    linf: int
+
+    def __post_init__(self) -> None:
+        if self.noise not in get_args(NoiseKind):
+            raise ValueError(f"noise is {self.noise!r}; allowed: {', '.join(get_args(NoiseKind))}")
+        _check_budget(self.epsilon, self.delta, needs_delta=self.noise == "gaussian")
+
+    @property
+    def l1(self) -> float:
+        """Sensitivity of the vector of all partitions in the L1 norm."""
+        return float(self.l0 * self.linf)
+
+    @property
+    def l2(self) -> float:
+        """Sensitivity of the vector of all partitions in the L2 norm, rounded up."""
+        return math.nextafter(math.sqrt(self.l0) * self.linf, math.inf)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields and the derived sensitivities as JSON values."""
+        return {"kind": self.noise, **asdict(self), "l1": self.l1, "l2": self.l2}
+
+
+@dataclass(frozen=True)
+class SelectionMechanism:
+    """Private choice of the partitions to release, from their numbers of privacy units.
+
+    Attributes:
+        strategy: How the choice is made.
+        epsilon: Privacy loss of the choice.
+        delta: Probability that a partition of one single unit shows, over all its partitions.
+        l0: Partitions that one privacy unit can change.
+        pre_threshold: Partitions with fewer units are never released; None for no such rule.
+    """
+
+    strategy: SelectionStrategy
+    epsilon: float
+    delta: float
+    l0: int
+    pre_threshold: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in get_args(SelectionStrategy):
+            raise ValueError(
+                f"selection strategy is {self.strategy!r}; "
+                f"allowed: {', '.join(get_args(SelectionStrategy))}"
+            )
+        if self.pre_threshold is not None and self.pre_threshold < 1:
+            raise ValueError(f"pre_threshold is {self.pre_threshold}; allowed: 1 or more")
+        _check_budget(self.epsilon, self.delta, needs_delta=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return {"kind": f"{self.strategy}_selection", **asdict(self)}
+
+
+Mechanism = AdditiveMechanism | SelectionMechanism
+
+
+def _check_budget(epsilon: float, delta: float, *, needs_delta: bool) -> None:
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise ValueError(f"epsilon is {epsilon}; allowed: a finite number above 0")
+    if not 0 <= delta < 1 or (needs_delta and delta == 0):
+        raise ValueError(f"delta is {delta}; allowed: {'above' if needs_delta else 'from'} 0, below 1")

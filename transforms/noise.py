@@ -1,0 +1,170 @@
+"""The only place where randomness enters a release: PyDP's mechanisms, behind a fork guard.
+
+PyDP's secure generator keeps a process-wide buffer of random bytes and does not notice a fork:
+parent and children would draw the same noise, and two releases with the same noise subtract to the
+raw difference. Every draw here is refused in a process that was forked after this module loaded.
+
+`AddNoise` on an int64 rounds a sample of PyDP's discrete distribution, whose grid is a power of
+two of at most 1 for every scale allowed here, to a whole number (google/differential-privacy,
+`cc/algorithms/numerical-mechanisms.cc`). The value is a whole number too, so rounding is
+post-processing of the mechanism on that grid.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
+from pydp.algorithms.partition_selection import create_partition_strategy
+
+from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
+
+MAX_NOISE_SCALE = 2.0**40
+"""Largest noise scale: beyond it PyDP's grid would be coarser than whole numbers."""
+
+_owner = os.getpid()
+
+
+class NoiseAfterForkError(RuntimeError):
+    """Noise was asked for in a forked process, whose generator repeats its parent's draws."""
+
+
+def add_noise(
+    values: npt.NDArray[np.int64], mechanism: AdditiveMechanism
+) -> npt.NDArray[np.int64]:
+    """Adds an independent draw of the mechanism's noise to each value.
+
+    Args:
+        values: Exact values, any shape (n,), in rows, units or granules.
+        mechanism: The noise.
+
+    Returns:
+        Noisy values of the same shape and unit.
+
+    Raises:
+        NoiseAfterForkError: The process was forked after this module loaded.
+    """
+    _refuse_fork()
+    draw = _additive(mechanism).add_noise
+    return np.fromiter((draw(value) for value in values.tolist()), np.int64, len(values))
+
+
+def select(
+    units: npt.NDArray[np.int64], mechanism: SelectionMechanism
+) -> npt.NDArray[np.bool_]:
+    """Chooses the partitions to release.
+
+    Args:
+        units: Exact number of privacy units per partition, shape (n,).
+        mechanism: The selection.
+
+    Returns:
+        True for each partition to release, shape (n,).
+
+    Raises:
+        NoiseAfterForkError: The process was forked after this module loaded.
+    """
+    _refuse_fork()
+    keep = _selection(mechanism).should_keep
+    return np.fromiter((keep(count) for count in units.tolist()), np.bool_, len(units))
+
+
+def noise_scale(mechanism: AdditiveMechanism) -> float:
+    """Returns the scale parameter: the diversity of Laplace noise, the sigma of Gaussian noise."""
+    pydp = _additive(mechanism)
+    return float(pydp.diversity if mechanism.noise == "laplace" else pydp.std)
+
+
+def noise_std(mechanism: AdditiveMechanism) -> float:
+    """Returns the standard deviation of the noise, in the unit of the metric's integers."""
+    scale = noise_scale(mechanism)
+    return scale * math.sqrt(2) if mechanism.noise == "laplace" else scale
+
+
+def half_width_95(mechanism: AdditiveMechanism) -> float:
+    """Returns h such that the noise is within -h..h with probability 0.95.
+
+    P(|X| > h) is exp(-h / b) for Laplace noise of diversity b, and 2 Phi(-h / sigma) for Gaussian.
+    """
+    scale = noise_scale(mechanism)
+    return scale * (math.log(20) if mechanism.noise == "laplace" else 1.959963984540054)
+
+
+def selection_threshold(mechanism: SelectionMechanism) -> float:
+    """Returns the number of privacy units from which a partition is released more often than not.
+
+    For Laplace and Gaussian thresholding this is the threshold that the noisy count is compared
+    with; for truncated geometric selection it is the smallest count whose release probability is
+    at least one half.
+    """
+    strategy = _selection(mechanism)
+    if mechanism.strategy != "truncated_geometric":
+        shift = 0 if mechanism.pre_threshold is None else mechanism.pre_threshold - 1
+        return float(_selection(_without_pre_threshold(mechanism)).threshold) + shift
+    high = 1
+    while strategy.probability_of_keep(high) < 0.5:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if strategy.probability_of_keep(middle) < 0.5:
+            low = middle
+        else:
+            high = middle
+    return float(high)
+
+
+def release_probability(mechanism: SelectionMechanism, units: int) -> float:
+    """Returns the probability that a partition of so many privacy units is released."""
+    return float(_selection(mechanism).probability_of_keep(units))
+
+
+class _Additive(Protocol):
+    diversity: float
+    std: float
+
+    def add_noise(self, value: int) -> int: ...
+
+
+@lru_cache(maxsize=1024)
+def _additive(mechanism: AdditiveMechanism) -> _Additive:
+    pydp: Any
+    if mechanism.noise == "laplace":
+        pydp = LaplaceMechanism(mechanism.epsilon, mechanism.l1)
+        scale = pydp.diversity
+    else:
+        pydp = GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2)
+        scale = pydp.std
+    if not scale <= MAX_NOISE_SCALE:
+        raise ValueError(
+            f"the noise scale is {scale:.3g}; allowed: at most {MAX_NOISE_SCALE:.3g}; "
+            "choose a coarser granularity or more epsilon"
+        )
+    return pydp  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1024)
+def _selection(mechanism: SelectionMechanism) -> Any:
+    optional = [] if mechanism.pre_threshold is None else [mechanism.pre_threshold]
+    return create_partition_strategy(
+        mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0, *optional
+    )
+
+
+def _without_pre_threshold(mechanism: SelectionMechanism) -> SelectionMechanism:
+    return SelectionMechanism(
+        mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0
+    )
+
+
+def _refuse_fork() -> None:
+    if os.getpid() != _owner:
+        raise NoiseAfterForkError(
+            "noise was asked for in a forked process, where the generator repeats its parent's "
+            "draws; start workers with exec or multiprocessing's 'spawn'"
+        )

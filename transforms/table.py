@@ -1,0 +1,129 @@
+"""What one table of a release holds: keys, metrics, bounds, and which partitions may show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+import polars as pl
+
+from transforms.mechanisms import NoiseKind, SelectionStrategy
+from transforms.metrics import Bounds, Metric
+
+SELECTION = "selection"
+"""Name of the private selection among the shares of a table."""
+
+
+@dataclass(frozen=True)
+class PrivateSelection:
+    """Partitions are chosen by a differentially private mechanism.
+
+    Attributes:
+        strategy: `truncated_geometric` (optimal for one table), `laplace` or `gaussian`
+            thresholding of the number of privacy units.
+        pre_threshold: Partitions with fewer units are never released; None for no such rule.
+    """
+
+    strategy: SelectionStrategy = "truncated_geometric"
+    pre_threshold: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in get_args(SelectionStrategy):
+            raise ValueError(
+                f"selection strategy is {self.strategy!r}; "
+                f"allowed: {', '.join(get_args(SelectionStrategy))}"
+            )
+        if self.pre_threshold is not None and self.pre_threshold < 1:
+            raise ValueError(f"pre_threshold is {self.pre_threshold}; allowed: 1 or more")
+
+
+@dataclass(frozen=True)
+class PublicKeys:
+    """Partitions are listed in advance; each is released, with or without data.
+
+    Attributes:
+        frame: One column per key, one row per partition.
+
+    Raises:
+        ValueError: The frame is empty, or has nulls or repeated rows.
+    """
+
+    frame: pl.DataFrame = field(compare=False)
+
+    def __post_init__(self) -> None:
+        if self.frame.height == 0:
+            raise ValueError("the public key list is empty")
+        if any(self.frame.null_count().row(0)):
+            raise ValueError("the public key list has empty values")
+        if self.frame.is_duplicated().any():
+            raise ValueError("the public key list has repeated rows")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One group-by of a release.
+
+    Attributes:
+        keys: Key columns; one combination of their values is a partition.
+        metrics: Released columns by name.
+        bounds: Contribution bounds of one privacy unit in this table.
+        partitions: Private selection, or the public list of partitions.
+        noise: Distribution of the noise on every metric.
+        share: Part of the release's budget, against the other tables.
+        shares: Parts of the table's budget per metric name and `selection`; 1 where not given.
+
+    Raises:
+        ValueError: A name or share is not allowed.
+    """
+
+    keys: Sequence[str]
+    metrics: Mapping[str, Metric]
+    bounds: Bounds = Bounds()
+    partitions: PrivateSelection | PublicKeys = PrivateSelection()
+    noise: NoiseKind = "laplace"
+    share: float = 1.0
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.keys, str):
+            raise ValueError(f"keys is {self.keys!r}; allowed: a list of column names")
+        object.__setattr__(self, "keys", tuple(self.keys))
+        object.__setattr__(self, "metrics", dict(self.metrics))
+        object.__setattr__(self, "shares", dict(self.shares))
+        if not self.keys:
+            raise ValueError("a table needs at least one key column")
+        if not self.metrics:
+            raise ValueError("a table needs at least one metric")
+        names = [*self.keys, *self.metrics]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
+        if self.noise not in get_args(NoiseKind):
+            raise ValueError(f"noise is {self.noise!r}; allowed: {', '.join(get_args(NoiseKind))}")
+        if isinstance(self.partitions, PublicKeys):
+            listed = self.partitions.frame.columns
+            if set(listed) != set(self.keys):
+                raise ValueError(
+                    f"the public key list has the columns {', '.join(listed)}; "
+                    f"the keys are {', '.join(self.keys)}"
+                )
+        allowed = list(self.spenders)
+        for name, share in self.shares.items():
+            if name not in allowed:
+                raise ValueError(f"shares names {name!r}; allowed: {', '.join(allowed)}")
+            check_share(name, share)
+        check_share("share", self.share)
+
+    @property
+    def spenders(self) -> dict[str, float]:
+        """Share of the table's budget per mechanism: the selection, then the metrics."""
+        names = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
+        return {name: self.shares.get(name, 1.0) for name in [*names, *self.metrics]}
+
+
+def check_share(name: str, share: float) -> None:
+    """Raises a ValueError when a share is not a finite number above 0."""
+    if not (math.isfinite(share) and share > 0):
+        raise ValueError(f"{name} has the share {share}; allowed: a finite number above 0")
