@@ -13,6 +13,12 @@ from decimal import ROUND_HALF_EVEN, Decimal
 MAX_ROWS = 2**40
 """Rows of one privacy unit in one partition that the overflow proof allows."""
 
+MAX_L0 = 2**31 - 1
+"""Largest bound on the partitions of one unit."""
+
+MAX_LINF = 2**20
+"""Largest bound on the rows of one unit in one partition."""
+
 MAX_UNITS = 2**33
 """Privacy units in one partition that the overflow proof allows: more than there are people."""
 
@@ -32,19 +38,21 @@ class Bounds:
         max_contributions_per_partition: Linf, the rows of one unit that count in one partition.
 
     Raises:
-        ValueError: A bound is not a whole number from 1 to `MAX_SENSITIVITY`.
+        ValueError: A bound is not a whole number from 1 to its limit.
     """
 
     max_partitions_contributed: int = 1
     max_contributions_per_partition: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_partitions_contributed", "max_contributions_per_partition"):
+        limits = {
+            "max_partitions_contributed": MAX_L0,
+            "max_contributions_per_partition": MAX_LINF,
+        }
+        for name, limit in limits.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= MAX_SENSITIVITY:
-                raise ValueError(
-                    f"{name} is {value!r}; allowed: a whole number from 1 to {MAX_SENSITIVITY}"
-                )
+            if not isinstance(value, int) or not 1 <= value <= limit:
+                raise ValueError(f"{name} is {value!r}; allowed: a whole number from 1 to {limit}")
 
 
 @dataclass(frozen=True)

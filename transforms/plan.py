@@ -13,6 +13,7 @@ from transforms.budget import Budget, split
 from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
 from transforms.metrics import MAX_SENSITIVITY, Bounds, Metric, Sum
 from transforms.noise import noise_std
+from transforms.rows import canonical_type
 from transforms.table import SELECTION, PrivateSelection, Table
 
 
@@ -62,11 +63,9 @@ class TablePlan:
     public_keys: pl.DataFrame | None
 
     @property
-    def value_columns(self) -> tuple[str, ...]:
-        """Numeric input columns that the metrics read, without repetition."""
-        return tuple(
-            dict.fromkeys(m.metric.column for m in self.metrics if isinstance(m.metric, Sum))
-        )
+    def sums(self) -> tuple[Sum, ...]:
+        """The sum metrics, in order."""
+        return tuple(plan.metric for plan in self.metrics if isinstance(plan.metric, Sum))
 
     @property
     def mechanisms(self) -> dict[str, Mechanism]:
@@ -156,5 +155,8 @@ def _plan_table(
         )
         public_keys = None
     else:
-        public_keys = table.partitions.frame.select(table.keys)
+        public = table.partitions.frame.select(table.keys)
+        public_keys = public.cast(
+            {column: canonical_type(column, dtype) for column, dtype in public.schema.items()}
+        )
     return TablePlan(name, tuple(table.keys), table.bounds, tuple(metrics), selection, public_keys)

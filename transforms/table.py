@@ -96,7 +96,10 @@ class Table:
             raise ValueError("a table needs at least one key column")
         if not self.metrics:
             raise ValueError("a table needs at least one metric")
-        names = [*self.keys, *self.metrics]
+        for name in self.metrics:
+            if ":" in name:
+                raise ValueError(f"{name!r} is no name for a metric; allowed: names without a colon")
+        names = [*self.keys, *(c for name in self.metrics for c in released_columns(name))]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
@@ -121,6 +124,14 @@ class Table:
         """Share of the table's budget per mechanism: the selection, then the metrics."""
         names = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
         return {name: self.shares.get(name, 1.0) for name in [*names, *self.metrics]}
+
+
+def released_columns(metric: str) -> tuple[str, str, str, str]:
+    """Returns the columns that a metric has in a released table.
+
+    They are the value, the standard deviation of its noise, and the ends of its 95 % interval.
+    """
+    return metric, f"{metric}_std", f"{metric}_low", f"{metric}_high"
 
 
 def check_share(name: str, share: float) -> None:

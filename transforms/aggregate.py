@@ -1,0 +1,249 @@
+"""Beam transforms: bounded, privately selected, noisy counts and sums of Arrow tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms.background import Background
+from transforms.budget import Budget
+from transforms.hashing import HashKey
+from transforms.mechanisms import NoiseKind
+from transforms.metrics import Bounds, Metric
+from transforms.plan import TablePlan, plan_tables
+from transforms.render import render
+from transforms.stages import Engine
+from transforms.table import PrivateSelection, PublicKeys, Table
+from transforms.wire import unpack_frame
+
+CHUNK_BYTES = 128 << 20
+"""Canonical rows that are pre-aggregated together: more prune better and cost more memory."""
+
+PARTIAL_ROWS = 4_000_000
+"""Partial sums that a worker gathers before it sends them on."""
+
+THREADS = 2
+"""Chunks or shards under way at once on one worker."""
+
+
+@dataclass
+class DrawTables(beam.PTransform):  # type: ignore[misc]
+    """Draws all tables of a release in one pass over the rows.
+
+    The input is a bounded `PCollection` of `pyarrow.Table`, of any sizes; the output maps each
+    table's name to a `PCollection` of drawn Polars frames in integers (`transforms.draw`). A draw
+    is behind a `Reshuffle`: whatever consumes it, and however often, sees the same numbers.
+
+    Attributes:
+        unit: Privacy unit columns.
+        plans: The tables with all their mechanisms.
+        key: Secret of the release; must be the same in retries of one release.
+        unit_shards: Shards of the first shuffle; a shard should stay below about 128 MiB.
+        partition_shards: Shards of the second shuffle.
+        chunk_bytes: Size of the chunks that are pre-aggregated together.
+    """
+
+    unit: Sequence[str]
+    plans: Sequence[TablePlan]
+    key: HashKey = field(default_factory=HashKey.draw)
+    unit_shards: int = 16
+    partition_shards: int = 4
+    chunk_bytes: int = CHUNK_BYTES
+
+    def expand(self, rows: beam.PCollection) -> dict[str, beam.PCollection]:
+        """Wires the stages."""
+        _check_windowing(rows)
+        engine = Engine(
+            tuple(self.unit), tuple(self.plans), self.key, self.unit_shards, self.partition_shards
+        )
+        names = [plan.name for plan in self.plans]
+        bounded = (
+            rows
+            | "Pre-aggregate and prune" >> beam.ParDo(_PreAggregate(engine, self.chunk_bytes))
+            | "Group by unit shard" >> beam.GroupByKey()
+            | "Merge and bound" >> beam.ParDo(_BoundUnits(engine))
+        )
+        zeros = (
+            rows.pipeline
+            | "Start public partitions" >> beam.Create([None])
+            | "List public partitions" >> beam.ParDo(_Zeros(engine))
+        )
+        drawn = (
+            (bounded, zeros)
+            | "Add public partitions" >> beam.Flatten()
+            | "Group by partition shard" >> beam.GroupByKey()
+            | "Select and draw noise" >> beam.ParDo(_Draw(engine))
+            | "Commit the draw" >> beam.Reshuffle()
+            | "Split tables" >> beam.ParDo(_SplitTables(tuple(names))).with_outputs(*names)
+        )
+        return {name: drawn[name] for name in names}
+
+
+@dataclass
+class Aggregate(beam.PTransform):  # type: ignore[misc]
+    """Releases one table: a differentially private group-by.
+
+    The input is a bounded `PCollection` of `pyarrow.Table`; the output is a `PCollection` of
+    `pyarrow.Table` with the columns described in `transforms.render`.
+
+    Example:
+        >>> rows | dp.Aggregate(
+        ...     unit=["user_id"],
+        ...     keys=["country", "emoji"],
+        ...     metrics={"uses": dp.Count(), "seconds": dp.Sum("dwell_s", clip=(0, 60))},
+        ...     bounds=dp.Bounds(8, 5),
+        ...     budget=dp.Budget(epsilon=1.0, delta=1e-8),
+        ... )  # doctest: +SKIP
+
+    Attributes:
+        unit: Privacy unit columns.
+        keys: Key columns.
+        metrics: Metrics by the name of their column.
+        budget: Budget of this table. A second run draws again and spends it again.
+        bounds: Contribution bounds.
+        partitions: Private selection, or the public list of partitions.
+        noise: Distribution of the noise.
+    """
+
+    unit: Sequence[str]
+    keys: Sequence[str]
+    metrics: Mapping[str, Metric]
+    budget: Budget
+    bounds: Bounds = Bounds()
+    partitions: PrivateSelection | PublicKeys = PrivateSelection()
+    noise: NoiseKind = "laplace"
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        """Wires plan, draw and rendering."""
+        table = Table(self.keys, self.metrics, self.bounds, self.partitions, self.noise)
+        (plan,) = plan_tables({"table": table}, self.budget)
+        drawn = rows | "Draw" >> DrawTables(self.unit, (plan,))
+        return drawn["table"] | "Render" >> beam.Map(_render, plan)
+
+
+class _PreAggregate(beam.DoFn):  # type: ignore[misc]
+    """Gathers tables to chunks and sends off their contributions by unit shard."""
+
+    def __init__(self, engine: Engine, chunk_bytes: int) -> None:
+        self._engine = engine
+        self._chunk_bytes = chunk_bytes
+
+    def setup(self) -> None:
+        self._background: Background[list[tuple[int, bytes]]] = Background(THREADS)
+
+    def start_bundle(self) -> None:
+        self._frames: list[pl.DataFrame] = []
+        self._bytes = 0
+
+    def process(self, table: pa.Table) -> Iterator[tuple[int, bytes]]:
+        frame = self._engine.canonical(table)
+        self._frames.append(frame)
+        self._bytes += frame.estimated_size()
+        if self._bytes >= self._chunk_bytes:
+            yield from self._submit()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if self._frames:
+            yield from map(_global, self._submit())
+        for sharded in self._background.drain():
+            yield from map(_global, sharded)
+
+    def teardown(self) -> None:
+        self._background.close()
+
+    def _submit(self) -> Iterator[tuple[int, bytes]]:
+        frames = self._frames
+        self.start_bundle()
+        for sharded in self._background.submit(lambda: self._engine.shard_rows(frames)):
+            yield from sharded
+
+
+class _BoundUnits(beam.DoFn):  # type: ignore[misc]
+    """Bounds the units of each shard and sends on partial sums by partition shard."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def setup(self) -> None:
+        self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
+
+    def start_bundle(self) -> None:
+        self._partials: dict[int, list[pl.DataFrame]] = {}
+
+    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        shard_key, packed = shard
+        parts = list(packed)
+        for done in self._background.submit(lambda: self._engine.bound_units(shard_key, parts)):
+            yield from self._gather(done)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for done in self._background.drain():
+            yield from map(_global, self._gather(done))
+        for table, partials in self._partials.items():
+            yield from map(_global, self._engine.shard_partials(table, partials))
+
+    def teardown(self) -> None:
+        self._background.close()
+
+    def _gather(self, done: tuple[int, pl.DataFrame]) -> list[tuple[int, bytes]]:
+        table, partial = done
+        gathered = self._partials.setdefault(table, [])
+        gathered.append(partial)
+        if sum(frame.height for frame in gathered) < PARTIAL_ROWS:
+            return []
+        del self._partials[table]
+        return self._engine.shard_partials(table, gathered)
+
+
+class _Zeros(beam.DoFn):  # type: ignore[misc]
+    """Sends zeros for all public partitions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def process(self, start: None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
+        yield from self._engine.zeros()
+
+
+class _Draw(beam.DoFn):  # type: ignore[misc]
+    """Draws the partitions of each shard."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        yield self._engine.draw_partitions(*shard)
+
+
+class _SplitTables(beam.DoFn):  # type: ignore[misc]
+    """Sends each table's draws to its own output."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def process(self, drawn: tuple[int, bytes]) -> Iterator[Any]:
+        table, packed = drawn
+        yield beam.pvalue.TaggedOutput(self._names[table], unpack_frame(packed))
+
+
+def _render(drawn: pl.DataFrame, plan: TablePlan) -> pa.Table:
+    return render(drawn, plan).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _global(element: tuple[int, bytes]) -> WindowedValue:
+    return GlobalWindows.windowed_value(element)
+
+
+def _check_windowing(rows: beam.PCollection) -> None:
+    if not rows.windowing.is_default():
+        raise ValueError(
+            f"the input has the windowing {rows.windowing}; allowed: the global window, because "
+            "bounding needs all rows of a privacy unit"
+        )

@@ -1,0 +1,75 @@
+"""The same aggregation on data in memory, without a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from transforms.bounding import add_up, public_zeros
+from transforms.budget import Budget
+from transforms.draw import draw
+from transforms.hashing import HashKey
+from transforms.mechanisms import NoiseKind
+from transforms.metrics import Bounds, Metric
+from transforms.plan import TablePlan, plan_tables
+from transforms.render import render
+from transforms.stages import Engine
+from transforms.table import PrivateSelection, PublicKeys, Table
+
+
+def aggregate(
+    data: pd.DataFrame | pl.DataFrame | pa.Table,
+    *,
+    unit: Sequence[str],
+    keys: Sequence[str],
+    metrics: Mapping[str, Metric],
+    budget: Budget,
+    bounds: Bounds = Bounds(),
+    partitions: PrivateSelection | PublicKeys = PrivateSelection(),
+    noise: NoiseKind = "laplace",
+) -> pd.DataFrame:
+    """Releases one table of a data frame: a differentially private group-by.
+
+    Every call draws again and spends the budget again.
+
+    Args:
+        data: Raw rows.
+        unit: Privacy unit columns.
+        keys: Key columns.
+        metrics: Metrics by the name of their column.
+        budget: Budget of this call.
+        bounds: Contribution bounds.
+        partitions: Private selection, or the public list of partitions.
+        noise: Distribution of the noise.
+
+    Returns:
+        One row per released partition, with the columns described in `transforms.render`.
+    """
+    table = Table(keys, metrics, bounds, partitions, noise)
+    (plan,) = plan_tables({"table": table}, budget)
+    partials = exact_partials(as_arrow(data), tuple(unit), plan, HashKey.draw())
+    return render(draw(partials, plan), plan).to_pandas()
+
+
+def exact_partials(
+    rows: pa.Table, unit: Sequence[str], plan: TablePlan, key: HashKey
+) -> pl.DataFrame:
+    """Returns the bounded sums per partition before selection and noise. They are private."""
+    engine = Engine(tuple(unit), (plan,), key, unit_shards=1, partition_shards=1)
+    contributions = engine.contributions(engine.canonical(rows))
+    partials = [engine.partial_sums(0, contributions)]
+    if plan.public_keys is not None:
+        partials.append(public_zeros(plan))
+    return add_up(partials, plan)
+
+
+def as_arrow(data: pd.DataFrame | pl.DataFrame | pa.Table) -> pa.Table:
+    """Returns a pandas or Polars frame as an Arrow table."""
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pl.DataFrame):
+        return data.to_arrow()
+    return pa.Table.from_pandas(data, preserve_index=False)

@@ -1,0 +1,121 @@
+"""From raw tables to canonical rows: types, and one rule for each kind of dirt.
+
+| what | rule |
+|---|---|
+| null or NaN in a privacy unit column | the row is dropped |
+| null or NaN in a key column | the row is dropped from the tables with that key |
+| negative zero in a key or unit | it is zero; infinities are ordinary values |
+| null or NaN in a summed column | the row counts, and adds nothing to the sum |
+| infinity in a summed column | it is clipped like any large value |
+
+The rules look at one row at a time and are applied before bounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+import pyarrow as pa
+
+from transforms.metrics import MAX_VALUE_GRANULES, Sum
+
+_EXACT = (pl.Boolean, pl.Date, pl.Time, pl.String, pl.Binary, pl.UInt64, pl.Null)
+
+
+def canonical_rows(
+    table: pa.Table, identity_columns: Iterable[str], value_columns: Iterable[str]
+) -> pl.DataFrame:
+    """Selects and casts the columns that the engine works with.
+
+    Args:
+        table: Raw rows.
+        identity_columns: Privacy unit and key columns, of any scalar type. Whole numbers become
+            Int64, floats Float64, categories text, timestamps microseconds.
+        value_columns: Columns to sum, numeric or boolean. They become Float64.
+
+    Returns:
+        The columns, values under the names given by `value_name`; NaN is null everywhere.
+
+    Raises:
+        KeyError: A column is missing.
+        TypeError: A column has a type that cannot be used as it is meant.
+    """
+    identity = list(dict.fromkeys(identity_columns))
+    values = list(dict.fromkeys(value_columns))
+    missing = [name for name in [*identity, *values] if name not in table.column_names]
+    if missing:
+        raise KeyError(
+            f"the input has no column {', '.join(map(repr, missing))}; "
+            f"it has: {', '.join(table.column_names)}"
+        )
+    frame = pl.DataFrame(table.select(list(dict.fromkeys([*identity, *values]))))
+    return frame.select(
+        *(_identity(name, frame.schema[name]) for name in identity),
+        *(_value(name, frame.schema[name]).alias(value_name(name)) for name in values),
+    )
+
+
+def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
+    """Returns the type that a unit or key column of the given type is cast to.
+
+    Raises:
+        TypeError: The type is not scalar.
+    """
+    if dtype in _EXACT or dtype.is_decimal():
+        return dtype
+    if dtype.is_integer():
+        return pl.Int64()
+    if dtype.is_float():
+        return pl.Float64()
+    if dtype in (pl.Categorical, pl.Enum):
+        return pl.String()
+    if isinstance(dtype, pl.Datetime):
+        return pl.Datetime("us", dtype.time_zone)
+    if isinstance(dtype, pl.Duration):
+        return pl.Duration("us")
+    raise TypeError(f"column {name!r} has the type {dtype}; allowed for units and keys: scalars")
+
+
+def check_value_type(name: str, dtype: pl.DataType) -> None:
+    """Raises a TypeError when a column of the given type cannot be summed."""
+    if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+        raise TypeError(f"column {name!r} has the type {dtype}; allowed for sums: numbers")
+
+
+def value_name(column: str) -> str:
+    """Returns the name of a column in its role as a value, apart from its role as a key."""
+    return f"value:{column}"
+
+
+def without_nulls(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Returns the rows that have a value in every one of the columns."""
+    if not any(frame[name].null_count() for name in columns):
+        return frame
+    return frame.drop_nulls(columns)
+
+
+def granules(metric: Sum) -> pl.Expr:
+    """Returns the expression of a row's value as a whole number of granules.
+
+    With `clip` the value is clipped. With `clip_total` it saturates at `MAX_VALUE_GRANULES`, so
+    that no total can overflow. The value times 1 / granularity is rounded half to even.
+    """
+    low, high = (
+        metric.interval_granules
+        if metric.clip is not None
+        else (-MAX_VALUE_GRANULES, MAX_VALUE_GRANULES)
+    )
+    scaled = pl.col(value_name(metric.column)) * float(1 / metric.step)
+    return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int64).fill_null(0)
+
+
+def _identity(name: str, dtype: pl.DataType) -> pl.Expr:
+    canonical = canonical_type(name, dtype)
+    column = pl.col(name).cast(canonical)
+    return column.fill_nan(None) + 0.0 if canonical == pl.Float64 else column
+
+
+def _value(name: str, dtype: pl.DataType) -> pl.Expr:
+    check_value_type(name, dtype)
+    return pl.col(name).cast(pl.Float64).fill_nan(None)

@@ -1,0 +1,139 @@
+"""The stages of an aggregation on one worker, as pure functions from bytes to bytes.
+
+The functions in `transforms.aggregate` only buffer and forward what these compute. A stage's
+output key is `table * shards + shard`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.bounding import add_up, bound_and_sum, public_zeros
+from transforms.contributions import (
+    Contributions,
+    by_unit_shard,
+    encode_units,
+    merge,
+    pre_aggregate,
+    prune,
+)
+from transforms.draw import draw
+from transforms.hashing import HashKey, hash_rows
+from transforms.plan import TablePlan
+from transforms.rows import canonical_rows, without_nulls
+from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What all workers of one release agree on.
+
+    Attributes:
+        unit: Privacy unit columns.
+        plans: The tables.
+        key: Secret of the release.
+        unit_shards: Shards of the first shuffle, which brings a unit's contributions together.
+        partition_shards: Shards of the second shuffle, which brings a partition together.
+    """
+
+    unit: tuple[str, ...]
+    plans: tuple[TablePlan, ...]
+    key: HashKey
+    unit_shards: int
+    partition_shards: int
+
+    def __post_init__(self) -> None:
+        for name in ("unit_shards", "partition_shards"):
+            if not 1 <= getattr(self, name) <= 2**16:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: from 1 to {2**16}")
+
+    def canonical(self, table: pa.Table) -> pl.DataFrame:
+        """Returns the columns and rows of a raw table that the release reads."""
+        keys = [name for plan in self.plans for name in plan.keys]
+        values = [metric.column for plan in self.plans for metric in plan.sums]
+        frame = canonical_rows(table, [*self.unit, *keys], values)
+        return without_nulls(frame, self.unit)
+
+    def contributions(self, frame: pl.DataFrame) -> list[Contributions]:
+        """Pre-aggregates and prunes canonical rows, once per table."""
+        codes, units = encode_units(frame, self.unit, self.key)
+        return [
+            prune(
+                pre_aggregate(frame, codes.codes, units, plan, self.key),
+                plan.bounds.max_partitions_contributed,
+                self.key,
+            )
+            for plan in self.plans
+        ]
+
+    def shard_rows(self, frames: Sequence[pl.DataFrame]) -> list[tuple[int, bytes]]:
+        """Turns canonical rows into packed contributions, keyed by table and unit shard."""
+        per_table = self.contributions(pl.concat(frames))
+        return [
+            (table * self.unit_shards + shard, pack_contributions(part))
+            for table, contributions in enumerate(per_table)
+            for shard, part in by_unit_shard(contributions, self.unit_shards).items()
+        ]
+
+    def bound_units(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, pl.DataFrame]:
+        """Merges and bounds all contributions of the units of one shard.
+
+        Args:
+            shard_key: Table and unit shard.
+            packed: Everything that `shard_rows` made for that key.
+
+        Returns:
+            The table's number and its partial sums.
+        """
+        table = shard_key // self.unit_shards
+        contributions = [unpack_contributions(part) for part in packed]
+        return table, self.partial_sums(table, contributions)
+
+    def partial_sums(self, table: int, contributions: Sequence[Contributions]) -> pl.DataFrame:
+        """Merges, bounds and sums up all contributions of some units to one table."""
+        plan = self.plans[table]
+        merged = merge(contributions, self.key)
+        pruned = prune(merged, plan.bounds.max_partitions_contributed, self.key)
+        return bound_and_sum(pruned, plan)
+
+    def shard_partials(
+        self, table: int, partials: Sequence[pl.DataFrame]
+    ) -> list[tuple[int, bytes]]:
+        """Adds up partial sums and packs them, keyed by table and partition shard."""
+        plan = self.plans[table]
+        added = add_up(partials, plan)
+        hashes = hash_rows(added.select(plan.keys), self.key, "partition")
+        shard = hashes.high % np.uint64(self.partition_shards)
+        return [
+            (table * self.partition_shards + int(number), pack_frame(added.filter(shard == number)))
+            for number in np.unique(shard)
+        ]
+
+    def zeros(self) -> list[tuple[int, bytes]]:
+        """Returns packed partial sums of zero for all public partitions."""
+        return [
+            packed
+            for table, plan in enumerate(self.plans)
+            if plan.public_keys is not None
+            for packed in self.shard_partials(table, [public_zeros(plan)])
+        ]
+
+    def draw_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
+        """Selects and draws noise for the partitions of one shard. Every call draws anew.
+
+        Args:
+            shard_key: Table and partition shard.
+            packed: Everything that `shard_partials` and `zeros` made for that key.
+
+        Returns:
+            The table's number and the packed draw.
+        """
+        table = shard_key // self.partition_shards
+        plan = self.plans[table]
+        partials = add_up([unpack_frame(part) for part in packed], plan)
+        return table, pack_frame(draw(partials, plan))

@@ -1,0 +1,84 @@
+"""What crosses a shuffle: plain bytes holding Arrow IPC streams compressed with lz4.
+
+Beam pickles Arrow tables, which writes a slice's whole parent buffer, and may tear what a custom
+coder writes; `bytes` has a standard coder on every runner.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from transforms.contributions import Contributions
+from transforms.hashing import Hash128
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_FIXED_COLUMNS = ("unit", "partition", "rows")
+
+
+def pack_frame(frame: pl.DataFrame) -> bytes:
+    """Writes a frame as bytes."""
+    sink = pa.BufferOutputStream()
+    _write(sink, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return sink.getvalue().to_pybytes()
+
+
+def unpack_frame(packed: bytes) -> pl.DataFrame:
+    """Reads what `pack_frame` wrote."""
+    return pl.DataFrame(_read(pa.BufferReader(packed)))
+
+
+def pack_contributions(contributions: Contributions) -> bytes:
+    """Writes contributions as three streams: the contributions, their units, their partitions.
+
+    Accumulators travel in the smallest integer type that holds them.
+    """
+    columns = {
+        "unit": contributions.unit,
+        "partition": contributions.partition,
+        "rows": contributions.rows,
+        **{f"sum{position}": column for position, column in enumerate(contributions.sums)},
+    }
+    units = {"low": contributions.units.low, "high": contributions.units.high}
+    sink = pa.BufferOutputStream()
+    _write(sink, pa.table({name: pa.array(_shrink(column)) for name, column in columns.items()}))
+    _write(sink, pa.table({name: pa.array(column) for name, column in units.items()}))
+    _write(sink, contributions.partitions.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return sink.getvalue().to_pybytes()
+
+
+def unpack_contributions(packed: bytes) -> Contributions:
+    """Reads what `pack_contributions` wrote."""
+    source = pa.BufferReader(packed)
+    columns, units, partitions = _read(source), _read(source), _read(source)
+    sums = [name for name in columns.column_names if name not in _FIXED_COLUMNS]
+    return Contributions(
+        Hash128(_numpy(units, "low"), _numpy(units, "high")),
+        pl.DataFrame(partitions),
+        *(_numpy(columns, name) for name in _FIXED_COLUMNS),
+        sums=tuple(_numpy(columns, name) for name in sums),
+    )
+
+
+def _write(sink: pa.BufferOutputStream, table: pa.Table) -> None:
+    with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
+        writer.write_table(table)
+
+
+def _read(source: pa.BufferReader) -> pa.Table:
+    with pa.ipc.open_stream(source) as reader:
+        return reader.read_all()
+
+
+def _numpy(table: pa.Table, name: str) -> npt.NDArray[np.integer]:
+    return table[name].combine_chunks().to_numpy(zero_copy_only=False)
+
+
+def _shrink(column: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    low, high = column.min(initial=0), column.max(initial=0)
+    for dtype in (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return column.astype(dtype, copy=False)
+    return column
