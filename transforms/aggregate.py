@@ -13,7 +13,9 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.background import Background
+from transforms.batches import Batch
 from transforms.budget import Budget
+from transforms.coder import ArrowTableCoder
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
 from transforms.metrics import Bounds, Metric
@@ -23,14 +25,19 @@ from transforms.stages import Engine
 from transforms.table import PrivateSelection, PublicKeys, Table
 from transforms.wire import unpack_frame
 
-CHUNK_BYTES = 128 << 20
-"""Canonical rows that are pre-aggregated together: more prune better and cost more memory."""
+BATCH_BYTES = 64 << 20
+"""Canonical rows that are encoded together."""
+
+GATHER_BYTES = 512 << 20
+"""Encoded batches that are pre-aggregated together: more prune better and cost more memory."""
 
 PARTIAL_ROWS = 4_000_000
 """Partial sums that a worker gathers before it sends them on."""
 
 THREADS = 2
-"""Chunks or shards under way at once on one worker."""
+"""Batches or shards under way at once on one worker."""
+
+beam.coders.registry.register_coder(pa.Table, ArrowTableCoder)
 
 
 @dataclass
@@ -47,7 +54,8 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
         key: Secret of the release; must be the same in retries of one release.
         unit_shards: Shards of the first shuffle; a shard should stay below about 128 MiB.
         partition_shards: Shards of the second shuffle.
-        chunk_bytes: Size of the chunks that are pre-aggregated together.
+        batch_bytes: Canonical rows that are encoded together.
+        gather_bytes: Encoded batches that are pre-aggregated together.
     """
 
     unit: Sequence[str]
@@ -55,7 +63,8 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
     key: HashKey = field(default_factory=HashKey.draw)
     unit_shards: int = 16
     partition_shards: int = 4
-    chunk_bytes: int = CHUNK_BYTES
+    batch_bytes: int = BATCH_BYTES
+    gather_bytes: int = GATHER_BYTES
 
     def expand(self, rows: beam.PCollection) -> dict[str, beam.PCollection]:
         """Wires the stages."""
@@ -66,7 +75,8 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
         names = [plan.name for plan in self.plans]
         bounded = (
             rows
-            | "Pre-aggregate and prune" >> beam.ParDo(_PreAggregate(engine, self.chunk_bytes))
+            | "Pre-aggregate and prune"
+            >> beam.ParDo(_PreAggregate(engine, self.batch_bytes, self.gather_bytes))
             | "Group by unit shard" >> beam.GroupByKey()
             | "Merge and bound" >> beam.ParDo(_BoundUnits(engine))
         )
@@ -129,40 +139,49 @@ class Aggregate(beam.PTransform):  # type: ignore[misc]
 
 
 class _PreAggregate(beam.DoFn):  # type: ignore[misc]
-    """Gathers tables to chunks and sends off their contributions by unit shard."""
+    """Gathers tables to batches, and batches to packed contributions per unit shard."""
 
-    def __init__(self, engine: Engine, chunk_bytes: int) -> None:
+    def __init__(self, engine: Engine, batch_bytes: int, gather_bytes: int) -> None:
         self._engine = engine
-        self._chunk_bytes = chunk_bytes
+        self._batch_bytes = batch_bytes
+        self._gather_bytes = gather_bytes
 
     def setup(self) -> None:
-        self._background: Background[list[tuple[int, bytes]]] = Background(THREADS)
+        self._encoding: Background[Batch] = Background(THREADS)
+        self._grouping: Background[list[tuple[int, bytes]]] = Background(THREADS)
 
     def start_bundle(self) -> None:
         self._frames: list[pl.DataFrame] = []
-        self._bytes = 0
+        self._batches: list[Batch] = []
 
     def process(self, table: pa.Table) -> Iterator[tuple[int, bytes]]:
-        frame = self._engine.canonical(table)
-        self._frames.append(frame)
-        self._bytes += frame.estimated_size()
-        if self._bytes >= self._chunk_bytes:
-            yield from self._submit()
+        self._frames.append(self._engine.canonical(table))
+        if sum(frame.estimated_size() for frame in self._frames) >= self._batch_bytes:
+            self._encode()
+        if sum(batch.size for batch in self._batches) >= self._gather_bytes:
+            yield from self._group()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._frames:
-            yield from map(_global, self._submit())
-        for sharded in self._background.drain():
-            yield from map(_global, sharded)
+            self._encode()
+        self._batches.extend(self._encoding.drain())
+        yield from map(_global, self._group())
 
     def teardown(self) -> None:
-        self._background.close()
+        self._encoding.close()
+        self._grouping.close()
 
-    def _submit(self) -> Iterator[tuple[int, bytes]]:
-        frames = self._frames
-        self.start_bundle()
-        for sharded in self._background.submit(lambda: self._engine.shard_rows(frames)):
-            yield from sharded
+    def _encode(self) -> None:
+        frames, self._frames = self._frames, []
+        self._batches.extend(self._encoding.submit(lambda: self._engine.batch(frames)))
+
+    def _group(self) -> Iterator[tuple[int, bytes]]:
+        batches, self._batches = self._batches, []
+        for job in self._engine.shards(batches) if batches else []:
+            for packed in self._grouping.submit(job):
+                yield from packed
+        for packed in self._grouping.drain():
+            yield from packed
 
 
 class _BoundUnits(beam.DoFn):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What privacy units contribute to partitions, in columns: pre-aggregation, pruning, merging.
+"""What privacy units contribute to partitions, in columns: grouping, pruning, merging.
 
 A contribution is one (unit, partition) pair with its accumulators: the number of rows and, per sum,
 the exact total in granules. Contributions of disjoint sets of rows merge by adding up.
@@ -6,22 +6,21 @@ the exact total in granules. Contributions of disjoint sets of rows merge by add
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.batches import DROPPED, Batch
 from transforms.encode import Codes, encode
 from transforms.hashing import Hash128, HashKey, hash_rows, priorities
-from transforms.plan import TablePlan
-from transforms.rows import granules, without_nulls
 
+IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
 
 _PARTITION_BITS = np.uint64(32)
-_PARTITION_MASK = np.uint64(2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -39,65 +38,104 @@ class Contributions:
 
     units: Hash128
     partitions: pl.DataFrame
-    unit: npt.NDArray[np.integer]
-    partition: npt.NDArray[np.integer]
-    rows: npt.NDArray[np.integer]
-    sums: tuple[npt.NDArray[np.integer], ...]
+    unit: IntArray
+    partition: IntArray
+    rows: IntArray
+    sums: tuple[IntArray, ...]
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> Contributions:
+        """Returns some contributions; units and partitions that none needs remain listed."""
+        return Contributions(
+            self.units,
+            self.partitions,
+            self.unit[rows],
+            self.partition[rows],
+            self.rows[rows],
+            tuple(column[rows] for column in self.sums),
+        )
 
-def encode_units(frame: pl.DataFrame, unit: Sequence[str], key: HashKey) -> tuple[Codes, Hash128]:
-    """Encodes the privacy unit of each row, once for all tables.
+    def compact(self) -> Contributions:
+        """Drops the units and partitions that no contribution needs."""
+        unit, used_units = _renumber(self.unit, len(self.units))
+        partition, used_partitions = _renumber(self.partition, self.partitions.height)
+        return Contributions(
+            self.units.take(used_units),
+            self.partitions.filter(used_partitions),
+            unit,
+            partition,
+            self.rows,
+            self.sums,
+        )
 
-    Args:
-        frame: Canonical rows without nulls in the unit columns, n of them.
-        unit: Privacy unit columns.
-        key: Secret of the release.
 
-    Returns:
-        The codes of the rows, and the identity of each code.
+@dataclass(frozen=True)
+class Partitions:
+    """The partitions of one table over several batches.
+
+    Attributes:
+        keys: Key values of each partition.
+        codes: Per batch, the index into `keys` for each of its partitions, and `DROPPED` last.
     """
-    hashes = hash_rows(frame.select(unit), key, "unit")
-    codes = encode(hashes)
-    return codes, hashes.take(codes.first)
+
+    keys: pl.DataFrame
+    codes: tuple[npt.NDArray[np.uint32], ...]
 
 
-def pre_aggregate(
-    frame: pl.DataFrame, unit: Int64Array, units: Hash128, plan: TablePlan, key: HashKey
-) -> Contributions:
-    """Groups rows into contributions to one table.
-
-    Rows without a key value, or outside the public partitions, are dropped. With public partitions
-    the keys take the types of the public list.
-
-    Args:
-        frame: Canonical rows, n of them.
-        unit: Index into `units` per row, shape (n,).
-        units: Identity of each unit.
-        plan: The table.
-        key: Secret of the release.
-
-    Returns:
-        One contribution per unit and partition.
-    """
-    frame = frame.with_columns(pl.Series("unit:", unit, pl.Int64))
-    if plan.public_keys is not None:
-        frame = frame.cast(dict(plan.public_keys.schema), strict=False)
-    frame = without_nulls(frame, plan.keys)
-    keys = frame.select(plan.keys)
-    codes = encode(hash_rows(keys, key, "partition"))
-    partitions = keys[codes.first]
-    if plan.public_keys is not None:
-        public = _is_public(partitions, plan.public_keys)[codes.codes]
-        frame, rows_partition = frame.filter(public), codes.codes[public]
-    else:
-        rows_partition = codes.codes
-    values = frame.select(
-        granules(metric).alias(f"sum{position}") for position, metric in enumerate(plan.sums)
+def number_partitions(batches: Sequence[Batch], table: int, key: HashKey) -> Partitions:
+    """Gives the partitions of one table one numbering over all batches."""
+    frames = [batch.tables[table].partitions for batch in batches]
+    keys = pl.concat(frames)
+    encoded = encode(hash_rows(keys, key, "partition"))
+    ends = np.cumsum([frame.height for frame in frames])[:-1]
+    return Partitions(
+        keys[encoded.first],
+        tuple(
+            np.append(codes, DROPPED).astype(np.uint32)
+            for codes in np.split(encoded.codes, ends)
+        ),
     )
-    return _group(units, partitions, frame["unit:"].to_numpy(), rows_partition, None, values)
+
+
+def group_shard(
+    batches: Sequence[Batch], shard: int, partitions: Sequence[Partitions]
+) -> Iterator[Contributions]:
+    """Groups the rows of one unit shard into contributions.
+
+    Args:
+        batches: One or more batches.
+        shard: Number of the unit shard.
+        partitions: Per table, the common numbering of its partitions.
+
+    Yields:
+        Per table, one contribution per unit and partition.
+    """
+    spans = [batch.rows_of(shard) for batch in batches]
+    hashes = _concat_hashes(
+        [batch.units.take(span) for batch, span in zip(batches, spans, strict=True)]
+    )
+    codes = encode(hashes)
+    units = hashes.take(codes.first)
+    for table, numbering in enumerate(partitions):
+        rows = [(batch.tables[table], span) for batch, span in zip(batches, spans, strict=True)]
+        partition = np.concatenate(
+            [
+                renumbered[np.minimum(part.partition[span], len(renumbered) - 1)]
+                for (part, span), renumbered in zip(rows, numbering.codes, strict=True)
+            ]
+        )
+        values = {
+            f"sum{position}": np.concatenate([part.values[position][span] for part, span in rows])
+            for position in range(len(rows[0][0].values))
+        }
+        counted = partition != DROPPED
+        unit = codes.codes
+        if not counted.all():
+            unit, partition = unit[counted], partition[counted]
+            values = {name: column[counted] for name, column in values.items()}
+        yield _group(units, numbering.keys, unit, partition, values)
 
 
 def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Contributions:
@@ -119,9 +157,9 @@ def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Co
     """
     per_unit = np.bincount(contributions.unit, minlength=len(contributions.units))
     crowded = (per_unit > max_partitions)[contributions.unit]
-    if not crowded.any():
-        return contributions
     rows = np.flatnonzero(crowded)
+    if not len(rows):
+        return contributions
     unit, partition = contributions.unit[rows], contributions.partition[rows]
     identities = hash_rows(contributions.partitions, key, "partition")
     ranked = pl.DataFrame(
@@ -132,11 +170,10 @@ def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Co
             "row": rows,
         }
     ).sort("unit", "priority", "tie")
+    first_ranked = _position_in_run(ranked["unit"].to_numpy()) < max_partitions
     keep = ~crowded
-    keep[ranked["row"].to_numpy()[_position_in_run(ranked["unit"].to_numpy()) < max_partitions]] = (
-        True
-    )
-    return take(contributions, keep)
+    keep[ranked["row"].to_numpy()[first_ranked]] = True
+    return contributions.take(keep)
 
 
 def merge(parts: Sequence[Contributions], key: HashKey) -> Contributions:
@@ -151,10 +188,7 @@ def merge(parts: Sequence[Contributions], key: HashKey) -> Contributions:
     """
     if len(parts) == 1:
         return parts[0]
-    units = Hash128(
-        np.concatenate([part.units.low for part in parts]),
-        np.concatenate([part.units.high for part in parts]),
-    )
+    units = _concat_hashes([part.units for part in parts])
     unit_codes = encode(units)
     partitions = pl.concat([part.partitions for part in parts])
     partition_codes = encode(hash_rows(partitions, key, "partition"))
@@ -167,91 +201,32 @@ def merge(parts: Sequence[Contributions], key: HashKey) -> Contributions:
             [part.partition for part in parts],
             [part.partitions.height for part in parts],
         ),
-        np.concatenate([part.rows.astype(np.int64, copy=False) for part in parts]),
-        pl.DataFrame(
-            {
-                f"sum{position}": np.concatenate(
-                    [part.sums[position].astype(np.int64, copy=False) for part in parts]
-                )
-                for position in range(len(parts[0].sums))
-            }
-        ),
+        {
+            f"sum{position}": np.concatenate([part.sums[position] for part in parts])
+            for position in range(len(parts[0].sums))
+        },
+        np.concatenate([part.rows for part in parts]),
     )
-
-
-def take(
-    contributions: Contributions, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]
-) -> Contributions:
-    """Returns some contributions; units and partitions that none of them needs remain listed."""
-    return Contributions(
-        contributions.units,
-        contributions.partitions,
-        contributions.unit[rows],
-        contributions.partition[rows],
-        contributions.rows[rows],
-        tuple(column[rows] for column in contributions.sums),
-    )
-
-
-def compact(contributions: Contributions) -> Contributions:
-    """Drops the units and partitions that no contribution needs."""
-    unit, used_units = _renumber(contributions.unit, len(contributions.units))
-    partition, used = _renumber(contributions.partition, contributions.partitions.height)
-    return Contributions(
-        contributions.units.take(used_units),
-        contributions.partitions.filter(used),
-        unit,
-        partition,
-        contributions.rows,
-        contributions.sums,
-    )
-
-
-def by_unit_shard(contributions: Contributions, shards: int) -> dict[int, Contributions]:
-    """Splits contributions so that all of one unit's are in one shard, in any process.
-
-    Args:
-        contributions: What to split.
-        shards: Number of shards, at most 2^16.
-
-    Returns:
-        Compact contributions by shard number; shards without any are left out.
-    """
-    if not len(contributions):
-        return {}
-    shard = (contributions.units.high % np.uint64(shards)).astype(np.uint16)[contributions.unit]
-    return {
-        int(number): compact(take(contributions, np.flatnonzero(shard == number)))
-        for number in np.flatnonzero(np.bincount(shard, minlength=shards))
-    }
-
-
-def _is_public(partitions: pl.DataFrame, public: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    marked = partitions.join(
-        public.with_columns(pl.lit(True).alias("public:")),
-        on=partitions.columns,
-        how="left",
-        maintain_order="left",
-    )
-    return marked["public:"].fill_null(False).to_numpy()
 
 
 def _group(
     units: Hash128,
     partitions: pl.DataFrame,
-    unit: npt.NDArray[np.integer],
-    partition: npt.NDArray[np.integer],
-    rows: Int64Array | None,
-    sums: pl.DataFrame,
+    unit: IntArray,
+    partition: IntArray,
+    sums: dict[str, IntArray],
+    rows: IntArray | None = None,
 ) -> Contributions:
-    pair = (unit.astype(np.uint64) << _PARTITION_BITS) | partition.astype(np.uint64)
-    counted = pl.len().cast(pl.Int64) if rows is None else pl.col("rows").sum()
-    extra = [] if rows is None else [pl.Series("rows", rows)]
+    pair = unit.astype(np.uint64)
+    pair <<= _PARTITION_BITS
+    pair |= partition.astype(np.uint64)
+    added = sums if rows is None else {"rows": rows, **sums}
+    counted = [pl.len().cast(pl.Int64).alias("rows")] if rows is None else []
     grouped = (
-        sums.with_columns(pl.Series("pair", pair), *extra)
+        pl.DataFrame({"pair": pair, **added})
         .lazy()
         .group_by("pair")
-        .agg(counted.alias("rows"), *(pl.col(name).sum() for name in sums.columns))
+        .agg(*counted, *(pl.col(name).cast(pl.Int64).sum() for name in added))
         .collect(engine="streaming")
     )
     pair = grouped["pair"].to_numpy()
@@ -259,31 +234,35 @@ def _group(
         units,
         partitions,
         (pair >> _PARTITION_BITS).astype(np.uint32),
-        (pair & _PARTITION_MASK).astype(np.uint32),
+        pair.astype(np.uint32),
         grouped["rows"].to_numpy(),
-        tuple(grouped[name].to_numpy() for name in sums.columns),
+        tuple(grouped[name].to_numpy() for name in sums),
     )
 
 
-def _translate(
-    codes: Codes, columns: Sequence[npt.NDArray[np.integer]], sizes: Sequence[int]
-) -> Int64Array:
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+def _concat_hashes(parts: Sequence[Hash128]) -> Hash128:
+    return Hash128(
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.high for part in parts]),
+    )
+
+
+def _translate(codes: Codes, columns: Sequence[IntArray], sizes: Sequence[int]) -> Int64Array:
+    per_part = np.split(codes.codes, np.cumsum(sizes)[:-1])
     return np.concatenate(
-        [codes.codes[start : start + size][column]
-         for column, start, size in zip(columns, starts, sizes, strict=True)]
+        [renumbered[column] for renumbered, column in zip(per_part, columns, strict=True)]
     )
 
 
 def _renumber(
-    index: npt.NDArray[np.integer], size: int
+    index: IntArray, size: int
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
     used = np.zeros(size, np.bool_)
     used[index] = True
     return (np.cumsum(used, dtype=np.uint32) - np.uint32(1))[index], used
 
 
-def _position_in_run(sorted_values: npt.NDArray[np.integer]) -> Int64Array:
+def _position_in_run(sorted_values: IntArray) -> Int64Array:
     starts = np.flatnonzero(np.diff(sorted_values, prepend=sorted_values[:1] + 1))
     lengths = np.diff(starts, append=len(sorted_values))
     return np.arange(len(sorted_values)) - np.repeat(starts, lengths)

@@ -67,7 +67,7 @@ class Hash128:
     def __len__(self) -> int:
         return len(self.low)
 
-    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Hash128:
+    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_] | slice) -> Hash128:
         """Returns the hashes of the rows at the given positions, or where a mask is true."""
         return Hash128(self.low[rows], self.high[rows])
 
@@ -79,7 +79,7 @@ def hash_rows(frame: pl.DataFrame, key: HashKey, purpose: str) -> Hash128:
     seed. Columns are chained, so their order matters.
 
     Args:
-        frame: Columns without nulls.
+        frame: One or more columns without nulls.
         key: Secret of the release.
         purpose: Separates the hashes of different uses.
 
@@ -88,11 +88,11 @@ def hash_rows(frame: pl.DataFrame, key: HashKey, purpose: str) -> Hash128:
     """
     halves = []
     for half in ("low", "high"):
-        chained = np.full(frame.height, key.seed(f"{purpose}/{half}"), np.uint64)
-        for position, column in enumerate(frame.get_columns()):
-            seed = key.seed(f"{purpose}/{half}/{position}")
-            chained ^= _hash_column(column, seed)
-            mix(chained)
+        first, *others = frame.get_columns()
+        chained = _hash_column(first, key.seed(f"{purpose}/{half}/0"))
+        for position, column in enumerate(others, 1):
+            chained ^= _hash_column(column, key.seed(f"{purpose}/{half}/{position}"))
+            chained = mix(chained)
         halves.append(chained)
     return Hash128(*halves)
 
@@ -137,7 +137,7 @@ def _hash_column(column: pl.Series, seed: int) -> U64Array:
         column = column.cast(pl.String)
     if column.dtype in (pl.String, pl.Binary):
         hashed = column.to_frame("x").select(plh.col("x").nchash.xxh3_64(seed=seed))
-        return hashed.to_series().to_numpy()
+        return hashed.to_series().to_numpy(writable=True)
     if column.dtype == pl.Boolean:
         column = column.cast(pl.Int64)
     bits = column.to_physical().cast(pl.Int64) if column.dtype == pl.Date else column.to_physical()

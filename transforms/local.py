@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from transforms.bounding import add_up, public_zeros
 from transforms.budget import Budget
+from transforms.contributions import group_shard, number_partitions
 from transforms.draw import draw
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
@@ -59,8 +60,9 @@ def exact_partials(
 ) -> pl.DataFrame:
     """Returns the bounded sums per partition before selection and noise. They are private."""
     engine = Engine(tuple(unit), (plan,), key, unit_shards=1, partition_shards=1)
-    contributions = engine.contributions(engine.canonical(rows))
-    partials = [engine.partial_sums(0, contributions)]
+    batches = [engine.batch([engine.canonical(rows)])]
+    contributions = group_shard(batches, 0, [number_partitions(batches, 0, key)])
+    partials = [engine.partial_sums(0, list(contributions))]
     if plan.public_keys is not None:
         partials.append(public_zeros(plan))
     return add_up(partials, plan)

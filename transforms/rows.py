@@ -99,7 +99,7 @@ def granules(metric: Sum) -> pl.Expr:
     """Returns the expression of a row's value as a whole number of granules.
 
     With `clip` the value is clipped. With `clip_total` it saturates at `MAX_VALUE_GRANULES`, so
-    that no total can overflow. The value times 1 / granularity is rounded half to even.
+    that no total can overflow. The result is Int32. The value times 1 / granularity is rounded half to even.
     """
     low, high = (
         metric.interval_granules
@@ -107,7 +107,7 @@ def granules(metric: Sum) -> pl.Expr:
         else (-MAX_VALUE_GRANULES, MAX_VALUE_GRANULES)
     )
     scaled = pl.col(value_name(metric.column)) * float(1 / metric.step)
-    return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int64).fill_null(0)
+    return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32).fill_null(0)
 
 
 def _identity(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -6,20 +6,22 @@ output key is `table * shards + shard`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.batches import Batch, make_batch
 from transforms.bounding import add_up, bound_and_sum, public_zeros
 from transforms.contributions import (
     Contributions,
-    by_unit_shard,
-    encode_units,
+    Partitions,
+    group_shard,
     merge,
-    pre_aggregate,
+    number_partitions,
     prune,
 )
 from transforms.draw import draw
@@ -59,26 +61,39 @@ class Engine:
         frame = canonical_rows(table, [*self.unit, *keys], values)
         return without_nulls(frame, self.unit)
 
-    def contributions(self, frame: pl.DataFrame) -> list[Contributions]:
-        """Pre-aggregates and prunes canonical rows, once per table."""
-        codes, units = encode_units(frame, self.unit, self.key)
+    def batch(self, frames: Sequence[pl.DataFrame]) -> Batch:
+        """Encodes canonical rows."""
+        frame = pl.concat(frames)
+        return make_batch(frame, self.unit, self.plans, self.key, self.unit_shards)
+
+    def shards(self, batches: Sequence[Batch]) -> list[Callable[[], list[tuple[int, bytes]]]]:
+        """Pre-aggregates and prunes batches.
+
+        Args:
+            batches: One or more batches.
+
+        Returns:
+            One job per unit shard, which returns packed contributions keyed by table and shard.
+        """
+        partitions = [
+            number_partitions(batches, table, self.key) for table in range(len(self.plans))
+        ]
         return [
-            prune(
-                pre_aggregate(frame, codes.codes, units, plan, self.key),
-                plan.bounds.max_partitions_contributed,
-                self.key,
-            )
-            for plan in self.plans
+            partial(self._shard, batches, shard, partitions) for shard in range(self.unit_shards)
         ]
 
-    def shard_rows(self, frames: Sequence[pl.DataFrame]) -> list[tuple[int, bytes]]:
-        """Turns canonical rows into packed contributions, keyed by table and unit shard."""
-        per_table = self.contributions(pl.concat(frames))
-        return [
-            (table * self.unit_shards + shard, pack_contributions(part))
-            for table, contributions in enumerate(per_table)
-            for shard, part in by_unit_shard(contributions, self.unit_shards).items()
-        ]
+    def _shard(
+        self, batches: Sequence[Batch], shard: int, partitions: Sequence[Partitions]
+    ) -> list[tuple[int, bytes]]:
+        packed = []
+        for table, contributions in enumerate(group_shard(batches, shard, partitions)):
+            pruned = prune(
+                contributions, self.plans[table].bounds.max_partitions_contributed, self.key
+            )
+            if len(pruned):
+                key = table * self.unit_shards + shard
+                packed.append((key, pack_contributions(pruned.compact())))
+        return packed
 
     def bound_units(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, pl.DataFrame]:
         """Merges and bounds all contributions of the units of one shard.
