@@ -1,0 +1,33 @@
+"""Differentially private counts and sums of Arrow tables on Apache Beam, or without it.
+
+`import transforms as dp`, then `rows | dp.Aggregate(...)` in a pipeline, or
+`dp.aggregate(data_frame, ...)` on data in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transforms.budget import Budget as Budget
+from transforms.local import aggregate as aggregate
+from transforms.metrics import Bounds as Bounds
+from transforms.metrics import Count as Count
+from transforms.metrics import PrivacyUnitCount as PrivacyUnitCount
+from transforms.metrics import Sum as Sum
+from transforms.plan import plan_tables as plan_tables
+from transforms.table import PrivateSelection as PrivateSelection
+from transforms.table import PublicKeys as PublicKeys
+from transforms.table import Table as Table
+
+if TYPE_CHECKING:
+    from transforms.ptransforms import Aggregate as Aggregate
+    from transforms.ptransforms import DrawTables as DrawTables
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the Beam transforms when they are first asked for."""
+    if name in ("Aggregate", "DrawTables"):
+        from transforms import ptransforms
+
+        return getattr(ptransforms, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

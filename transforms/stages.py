@@ -1,6 +1,6 @@
 """The stages of an aggregation on one worker, as pure functions from bytes to bytes.
 
-The functions in `transforms.aggregate` only buffer and forward what these compute. A stage's
+The functions in `transforms.ptransforms` only buffer and forward what these compute. A stage's
 output key is `table * shards + shard`.
 """
 

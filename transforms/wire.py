@@ -27,7 +27,12 @@ def pack_frame(frame: pl.DataFrame) -> bytes:
 
 def unpack_frame(packed: bytes) -> pl.DataFrame:
     """Reads what `pack_frame` wrote."""
-    return pl.DataFrame(_read(pa.BufferReader(packed)))
+    return pl.DataFrame(unpack_table(packed))
+
+
+def unpack_table(packed: bytes) -> pa.Table:
+    """Reads what `pack_frame` wrote, as an Arrow table."""
+    return _read(pa.BufferReader(packed))
 
 
 def pack_contributions(contributions: Contributions) -> bytes:

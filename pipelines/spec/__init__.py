@@ -1,0 +1,39 @@
+"""The release YAML: loads it, checks it, and makes the engine's tables of it.
+
+`load_release` checks what the config says by itself, `release_tables` adds the files of public
+keys, and `plan_release_tables` the budget. Each raises a `ConfigError` with all problems it finds,
+one `file:line:column: path: what is wrong; what is allowed` per line. Later checks point at the
+config with `LoadedRelease.source.problem`.
+"""
+
+from pipelines.spec.column_types import POLARS_TYPES, ColumnType
+from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
+from pipelines.spec.load import LoadedRelease, load_release
+from pipelines.spec.release_spec import InputSpec, OutputSpec, PrivacySpec, ReleaseSpec
+from pipelines.spec.source import ConfigSource, Position, ProblemList
+from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, SumSpec, TableSpec
+from pipelines.spec.tables import plan_release_tables, release_tables
+
+__all__ = [
+    "POLARS_TYPES",
+    "BoundsSpec",
+    "ColumnType",
+    "ConfigError",
+    "ConfigSource",
+    "InputSpec",
+    "KeyPath",
+    "LoadedRelease",
+    "OutputSpec",
+    "Position",
+    "PrivacySpec",
+    "Problem",
+    "ProblemList",
+    "ReleaseSpec",
+    "SelectionSpec",
+    "SumSpec",
+    "TableSpec",
+    "did_you_mean",
+    "load_release",
+    "plan_release_tables",
+    "release_tables",
+]

@@ -23,7 +23,7 @@ from transforms.plan import TablePlan, plan_tables
 from transforms.render import render
 from transforms.stages import Engine
 from transforms.table import PrivateSelection, PublicKeys, Table
-from transforms.wire import unpack_frame
+from transforms.wire import unpack_table
 
 BATCH_BYTES = 64 << 20
 """Canonical rows that are encoded together."""
@@ -45,7 +45,7 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
     """Draws all tables of a release in one pass over the rows.
 
     The input is a bounded `PCollection` of `pyarrow.Table`, of any sizes; the output maps each
-    table's name to a `PCollection` of drawn Polars frames in integers (`transforms.draw`). A draw
+    table's name to a `PCollection` of `pyarrow.Table` with the drawn integers (`transforms.draw`). A draw
     is behind a `Reshuffle`: whatever consumes it, and however often, sees the same numbers.
 
     Attributes:
@@ -249,11 +249,11 @@ class _SplitTables(beam.DoFn):  # type: ignore[misc]
 
     def process(self, drawn: tuple[int, bytes]) -> Iterator[Any]:
         table, packed = drawn
-        yield beam.pvalue.TaggedOutput(self._names[table], unpack_frame(packed))
+        yield beam.pvalue.TaggedOutput(self._names[table], unpack_table(packed))
 
 
-def _render(drawn: pl.DataFrame, plan: TablePlan) -> pa.Table:
-    return render(drawn, plan).to_arrow(compat_level=pl.CompatLevel.oldest())
+def _render(drawn: pa.Table, plan: TablePlan) -> pa.Table:
+    return render(pl.DataFrame(drawn), plan).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _global(element: tuple[int, bytes]) -> WindowedValue:

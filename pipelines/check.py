@@ -1,0 +1,116 @@
+"""Holds a config against its input files: are the columns there, with types that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from pipelines.inputs import Input, InputError, InputFile, input_schema, match_files
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
+from transforms.plan import TablePlan
+from transforms.rows import canonical_type, check_value_type
+
+Schema = Mapping[str, pl.DataType]
+
+
+def release_input(release: LoadedRelease) -> Input:
+    """Returns what a release reads."""
+    spec = release.spec
+    columns = tuple(dict.fromkeys(column for _, column in spec.named_columns()))
+    return Input(release.input_files, spec.input.file_format, columns, spec.column_types())
+
+
+def check_input(
+    release: LoadedRelease, source: Input, plans: Sequence[TablePlan]
+) -> tuple[list[InputFile], Schema]:
+    """Finds the input files and checks their columns.
+
+    Args:
+        release: The release series.
+        source: What it reads.
+        plans: Its tables.
+
+    Returns:
+        The files, and the type of each column read.
+
+    Raises:
+        ConfigError: A glob matches nothing, a file cannot be read, or a column is missing or has a
+            type that does not fit; at the position in the config, naming the file.
+    """
+    problems = ProblemList(release.source)
+    files: dict[str, InputFile] = {}
+    for index, glob in enumerate(source.files):
+        try:
+            files |= {file.path: file for file in match_files(glob)}
+        except InputError as error:
+            problems.add(("input", "files", index), str(error))
+    problems.raise_if_any()
+    first: Schema | None = None
+    for file in files.values():
+        try:
+            schema = input_schema(file, source)
+        except InputError as error:
+            problems.add(("input", "files"), str(error))
+            continue
+        found = list(_problems(release, schema, file, plans))
+        for path, message in found:
+            problems.add(path, message)
+        if found:
+            break
+        read = {column: schema[column] for column in source.columns}
+        first = first or read
+        for path, message in _differences(release, first, read, file):
+            problems.add(path, message)
+    problems.raise_if_any()
+    assert first is not None
+    return list(files.values()), first
+
+
+def _problems(
+    release: LoadedRelease, schema: Schema, file: InputFile, plans: Sequence[TablePlan]
+) -> Iterator[tuple[KeyPath, str]]:
+    for path, column in release.spec.named_columns():
+        if column not in schema:
+            yield (
+                path,
+                f"no column {column!r} in {file.path}; it has: {', '.join(schema)}"
+                f"{did_you_mean(column, schema)}",
+            )
+            continue
+        try:
+            if _is_sum(path):
+                check_value_type(column, schema[column])
+            else:
+                canonical_type(column, schema[column])
+        except TypeError as error:
+            yield path, f"{error}, in {file.path}"
+    for plan in plans:
+        listed = {} if plan.public_keys is None else plan.public_keys.schema
+        for column, dtype in listed.items():
+            found = schema.get(column)
+            if found is not None and canonical_type(column, found) != dtype:
+                yield (
+                    ("tables", plan.name, "public"),
+                    f"the values listed for {column!r} have the type {dtype}; "
+                    f"allowed: {found}, as in {file.path}",
+                )
+
+
+def _differences(
+    release: LoadedRelease, first: Schema, schema: Schema, file: InputFile
+) -> Iterator[tuple[KeyPath, str]]:
+    for path, column in release.spec.named_columns():
+        if _is_sum(path):
+            continue
+        expected = canonical_type(column, first[column])
+        if canonical_type(column, schema[column]) != expected:
+            yield (
+                path,
+                f"column {column!r} has the type {schema[column]} in {file.path}; "
+                f"allowed: {first[column]}, as in the other files",
+            )
+
+
+def _is_sum(path: KeyPath) -> bool:
+    return path[2:3] == ("metrics",)

@@ -1,0 +1,131 @@
+"""The command line. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.output import Published
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    help="Publishes differentially private statistics of telemetry: one YAML file per release.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The release YAML.")]
+
+
+def _user_errors(command: Callable[P, None]) -> Callable[P, None]:
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        from pipelines.spec import ConfigError
+
+        try:
+            command(*args, **kwargs)
+        except ConfigError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+@app.command()
+@_user_errors
+def validate(config: Config) -> None:
+    """Checks a release YAML and its public key files; reads no input."""
+    from pipelines.plan import plan_release
+    from pipelines.spec import load_release
+
+    plan = plan_release(load_release(config))
+    typer.echo(f"{config}: fine; {plan.spec.release} has {_several(len(plan.tables), 'table')}")
+
+
+@app.command()
+@_user_errors
+def plan(
+    config: Config,
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Shows what a release costs and how good it will be; reads no input."""
+    from pipelines.plan import plan_release
+    from pipelines.spec import load_release
+
+    planned = plan_release(load_release(config))
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(planned.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(str(planned))
+
+
+@app.command()
+@_user_errors
+def run(
+    config: Config,
+    beam_options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options of the Beam runner."),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Draw again although the output folder holds a release. Both draws together "
+            "spend the budget twice.",
+        ),
+    ] = False,
+) -> None:
+    """Reads the input, draws the release and publishes it."""
+    from pipelines.plan import plan_release
+    from pipelines.spec import load_release
+
+    strays = [option for option in (beam_options or [])[:1] if not option.startswith("--")]
+    if strays:
+        typer.echo(f"{strays[0]!r} is not a Beam option; allowed: options after --", err=True)
+        raise typer.Exit(1)
+    release = load_release(config)
+    planned = plan_release(release)
+    # Beam's log repeats exception texts, which may hold private values; they go to a private file.
+    logging.basicConfig(level=logging.CRITICAL)
+    from pipelines.run import RunError, run_release
+
+    try:
+        done = run_release(release, planned, beam_options or [], replace=replace)
+    except RunError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    for table in done.published:
+        _show(table)
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+def _show(table: Published, rows: int = 8) -> None:
+    from pipelines.show import show_table
+
+    show_table(table.plan, table.frame, rows)
+    typer.echo(f"{_several(table.frame.height, 'row')} in {', '.join(map(_short, table.files))}\n")
+
+
+def _short(path: Path) -> str:
+    resolved = path.resolve()
+    here = Path.cwd()
+    return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,123 @@
+"""Reads key lists: inline values and files, as columns of one type each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse_text
+from pipelines.spec.errors import did_you_mean
+from pipelines.spec.fields import Scalar
+
+MAX_PARTITIONS = 5_000_000
+"""Public partitions that one table may have."""
+
+_KINDS: dict[type, str] = {
+    str: "text",
+    int: "whole numbers",
+    float: "numbers with a fraction",
+    bool: "true or false",
+}
+
+
+def inline_column(key: str, values: Sequence[Scalar], kind: ColumnType | None) -> pl.Series:
+    """Makes a column of values that are written in the config.
+
+    Args:
+        key: Name of the column.
+        values: Its values.
+        kind: Type that the input has for the column; None if it is not known.
+
+    Returns:
+        The column.
+
+    Raises:
+        ValueError: The values are of several types, or not of the input's type.
+    """
+    types = sorted({_KINDS[type(value)] for value in values})
+    if len(types) > 1:
+        raise ValueError(f"mixes {', '.join(types)}; allowed: values of one type")
+    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values):
+        raise ValueError("has a number that is out of range; allowed: 64-bit integers")
+    column = pl.Series(key, values)
+    return column if kind is None else _as_input_type(column, kind)
+
+
+def read_key_file(
+    file: str, columns: Sequence[str], types: Mapping[str, ColumnType]
+) -> pl.DataFrame:
+    """Reads columns of a csv or parquet file.
+
+    Args:
+        file: The file.
+        columns: Columns to read.
+        types: Type that the input has for a column, where it is known. Other columns of a csv file
+            are read as the type that all their values have.
+
+    Returns:
+        The columns, in the order asked for.
+
+    Raises:
+        ValueError: The file cannot be read, lacks a column or is too long, or a value is not of
+            the input's type.
+    """
+    extension = PurePosixPath(file).suffix
+    if extension not in (".csv", ".parquet"):
+        raise ValueError(f"{file} is not a key file; allowed: .csv and .parquet")
+    if "://" not in file and not Path(file).is_file():
+        raise ValueError(f"no such file: {file}")
+    try:
+        if extension == ".csv":
+            as_text = dict.fromkeys(types, pl.String)
+            rows = pl.scan_csv(file, schema_overrides=as_text, infer_schema_length=None, glob=False)
+        else:
+            rows = pl.scan_parquet(file, glob=False, hive_partitioning=False)
+        _check_columns(file, rows.collect_schema().names(), columns)
+        frame = rows.select(columns).head(MAX_PARTITIONS + 1).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{file} cannot be read as {extension[1:]}: {reason}") from None
+    if frame.height > MAX_PARTITIONS:
+        raise ValueError(f"{file} has more rows than allowed: {MAX_PARTITIONS}")
+    for key in columns:
+        try:
+            if key in types and extension == ".csv":
+                frame = frame.with_columns(_parse(frame[key], types[key]))
+            elif key in types:
+                frame = frame.with_columns(_as_input_type(frame[key], types[key]))
+        except ValueError as error:
+            raise ValueError(f"{file}: {key} {error}") from None
+    return frame
+
+
+def _check_columns(file: str, present: Sequence[str], wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in present:
+            raise ValueError(
+                f"{file} has no column {column!r}; it has: {', '.join(present)}"
+                f"{did_you_mean(column, present)}"
+            )
+
+
+def _as_input_type(column: pl.Series, kind: ColumnType) -> pl.Series:
+    target = POLARS_TYPES[kind]
+    if column.dtype == target:
+        return column
+    if column.dtype == pl.String and kind in ("date", "timestamp"):
+        return _parse(column, kind)
+    if column.dtype.is_integer() and kind in ("int", "float"):
+        return column.cast(target)
+    raise ValueError(
+        f"has values of type {column.dtype}, but the input column is read as {kind}; "
+        f"allowed: {kind} values, or another type in input.types"
+    )
+
+
+def _parse(column: pl.Series, kind: ColumnType) -> pl.Series:
+    parsed = parse_text(column, kind)
+    wrong = column.filter(parsed.is_null() & column.is_not_null())
+    if len(wrong):
+        raise ValueError(f"has the value {wrong[0]!r}; allowed: values of type {kind}")
+    return parsed

@@ -1,0 +1,72 @@
+"""Loads a release YAML."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipelines.spec.errors import ConfigError
+from pipelines.spec.messages import add_problems
+from pipelines.spec.release_spec import ReleaseSpec
+from pipelines.spec.source import ConfigSource, ProblemList
+from pipelines.spec.yaml_reader import read_yaml
+
+
+@dataclass(frozen=True)
+class LoadedRelease:
+    """A release series, with the places of its values in its file.
+
+    Attributes:
+        spec: What the config says.
+        source: Where it says it: `source.problem(path, message)` points a later problem there.
+    """
+
+    spec: ReleaseSpec
+    source: ConfigSource
+
+    def resolve(self, path: str) -> str:
+        """Returns a path of the config, relative to the config's folder; URLs stay as they are."""
+        if "://" in path:
+            return path
+        return os.path.normpath(Path(self.source.file).parent / path)
+
+    @property
+    def input_files(self) -> tuple[str, ...]:
+        """Globs of the input files."""
+        return tuple(self.resolve(glob) for glob in self.spec.input.files)
+
+    @property
+    def output_folder(self) -> str:
+        """Folder of the publications of this series."""
+        return self.resolve(self.spec.output.folder)
+
+    @property
+    def staging_folder(self) -> str:
+        """Private folder for the noisy values as drawn."""
+        return self.resolve(self.spec.output.staging or f".dp-release/{self.spec.release}")
+
+
+def load_release(path: str | Path) -> LoadedRelease:
+    """Loads a release YAML and checks everything that can be checked without another file.
+
+    Args:
+        path: The YAML file.
+
+    Returns:
+        The release series, with the places of its values in the file.
+
+    Raises:
+        ConfigError: The file cannot be read as YAML, or what it says is not a release.
+    """
+    source = read_yaml(path)
+    problems = ProblemList(source, list(source.duplicates))
+    try:
+        spec = ReleaseSpec.model_validate(source.data)
+    except ValidationError as error:
+        add_problems(error, problems)
+        raise ConfigError(problems.found) from None
+    problems.raise_if_any()
+    return LoadedRelease(spec, source)

@@ -1,0 +1,109 @@
+"""The public partitions of a table as a frame with one row each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import polars as pl
+
+from pipelines.spec.column_types import ColumnType
+from pipelines.spec.errors import KeyPath, did_you_mean
+from pipelines.spec.fields import Scalar
+from pipelines.spec.key_files import MAX_PARTITIONS, inline_column, read_key_file
+from pipelines.spec.source import ProblemList
+from pipelines.spec.table_spec import PublicSpec
+from transforms.table import PublicKeys
+
+
+@dataclass(frozen=True)
+class PublicKeyReader:
+    """Reads the `public` of one table and adds what is wrong with it to a list of problems.
+
+    Attributes:
+        keys: Key columns of the table.
+        types: Type that the input has for a column, where it is known.
+        resolve: Returns the full path of a file named in the config.
+        path: Place of `public` in the config.
+        problems: Where problems go.
+    """
+
+    keys: tuple[str, ...]
+    types: Mapping[str, ColumnType]
+    resolve: Callable[[str], str]
+    path: KeyPath
+    problems: ProblemList
+
+    def read(self, public: PublicSpec) -> PublicKeys | None:
+        """Returns the public partitions, columns in the order of the keys; None after a problem."""
+        match public:
+            case str():
+                return self._file(self.path, public, self.keys)
+            case dict():
+                return self._product(public)
+            case _:
+                return self._rows(public)
+
+    def _file(self, path: KeyPath, file: str, columns: tuple[str, ...]) -> PublicKeys | None:
+        types = {key: kind for key, kind in self.types.items() if key in columns}
+        with self.problems.at(path):
+            frame = read_key_file(self.resolve(file), columns, types)
+            try:
+                return PublicKeys(frame)
+            except ValueError as error:
+                raise ValueError(f"{self.resolve(file)}: {error}") from None
+        return None
+
+    def _rows(self, rows: Sequence[Mapping[str, Scalar]]) -> PublicKeys | None:
+        complete = [self._has_all_keys((*self.path, i), row) for i, row in enumerate(rows)]
+        if not all(complete):
+            return None
+        columns = []
+        for key in self.keys:
+            with self.problems.at(self.path):
+                columns.append(self._column(key, [row[key] for row in rows]))
+        if len(columns) == len(self.keys):
+            with self.problems.at(self.path):
+                return PublicKeys(pl.DataFrame(columns))
+        return None
+
+    def _product(self, lists: Mapping[str, str | Sequence[Scalar]]) -> PublicKeys | None:
+        if not self._has_all_keys(self.path, lists):
+            return None
+        parts = [part for key in self.keys if (part := self._list(key, lists[key])) is not None]
+        if len(parts) < len(self.keys):
+            return None
+        size = math.prod(part.frame.height for part in parts)
+        if size > MAX_PARTITIONS:
+            message = f"makes {size} partitions; allowed: at most {MAX_PARTITIONS}"
+            self.problems.add(self.path, message)
+            return None
+        frames = (part.frame for part in parts)
+        return PublicKeys(reduce(lambda left, right: left.join(right, how="cross"), frames))
+
+    def _list(self, key: str, values: str | Sequence[Scalar]) -> PublicKeys | None:
+        path = (*self.path, key)
+        if isinstance(values, str):
+            return self._file(path, values, (key,))
+        with self.problems.at(path):
+            return PublicKeys(self._column(key, values).to_frame())
+        return None
+
+    def _column(self, key: str, values: Sequence[Scalar]) -> pl.Series:
+        try:
+            return inline_column(key, values, self.types.get(key))
+        except ValueError as error:
+            raise ValueError(f"{key} {error}") from None
+
+    def _has_all_keys(self, path: KeyPath, given: Mapping[str, object]) -> bool:
+        unknown = [key for key in given if key not in self.keys]
+        missing = [key for key in self.keys if key not in given]
+        for key in unknown:
+            message = f"is not a key of the table; allowed: {', '.join(self.keys)}"
+            message += did_you_mean(key, self.keys)
+            self.problems.add((*path, key), message, at_key=True)
+        if missing and not unknown:
+            self.problems.add(path, f"has nothing for the key {missing[0]!r}")
+        return not missing and not unknown

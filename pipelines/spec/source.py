@@ -1,0 +1,125 @@
+"""Where everything in a config file stands, so that a problem can point at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.spec.errors import ConfigError, KeyPath, Problem, format_path
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a file.
+
+    Attributes:
+        line: Line, from 1.
+        column: Column, from 1.
+    """
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class ConfigSource:
+    """The plain data of a config file and the position of everything in it.
+
+    Attributes:
+        file: The file, as the user named it.
+        data: Mappings, lists and scalars.
+        values: Position of each value by its path.
+        keys: Position of each mapping key by the path of its value.
+        duplicates: Problems with keys that are given twice; the first counts.
+    """
+
+    file: str
+    data: Any
+    values: Mapping[KeyPath, Position]
+    keys: Mapping[KeyPath, Position]
+    duplicates: tuple[Problem, ...] = ()
+
+    def written(self, path: KeyPath) -> KeyPath:
+        """Returns the longest beginning of a path that is written in the file.
+
+        A value may stand for more than is written: `unit: user_id` is a list of one column, and
+        the keys of a table may be those of its public lists.
+
+        Args:
+            path: Steps from the top: `("tables", "by_country", "keys", 1)`.
+
+        Returns:
+            The path without the steps that are not written.
+        """
+        while path not in self.values:
+            path = path[:-1]
+        return path
+
+    def position(self, path: KeyPath) -> Position:
+        """Returns the position of a value, or of the nearest one around it that is written."""
+        return self.values[self.written(path)]
+
+    def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
+        """Returns a problem with the value at a path.
+
+        Args:
+            path: Steps from the top: `("tables", "by_country", "keys", 1)`.
+            message: What is wrong and what is allowed; the path is its subject.
+            at_key: Point at the key instead of the value.
+
+        Returns:
+            The problem with file, line and column; its path is the part that is written.
+        """
+        path = self.written(path)
+        position = self.keys[path] if at_key and path in self.keys else self.values[path]
+        return Problem(self.file, message, format_path(path), position.line, position.column)
+
+
+@dataclass
+class ProblemList:
+    """Collects the problems of one config, to report all of them at once.
+
+    Attributes:
+        source: The config.
+        found: Problems so far.
+    """
+
+    source: ConfigSource
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
+        """Adds a problem with the value at a path; see `ConfigSource.problem`."""
+        self.found.append(self.source.problem(path, message, at_key=at_key))
+
+    def add_engine_error(self, path: KeyPath, error: ValueError) -> None:
+        """Adds an error of the engine.
+
+        The engine's messages begin with the name of the field at fault. Where the config has that
+        key, the problem is put there and the message goes on from the name.
+
+        Args:
+            path: The value that the engine was given, or the mapping that it was made of.
+            error: Its error.
+        """
+        message = str(error)
+        first, _, rest = message.partition(" ")
+        for place in (path, (*path, first)):
+            if place[-1:] == (first,) and place in self.source.values:
+                self.add(place, rest)
+                return
+        self.add(path, message)
+
+    @contextmanager
+    def at(self, path: KeyPath) -> Iterator[None]:
+        """Adds a ValueError of the block as a problem at a path, and goes on after the block."""
+        try:
+            yield
+        except ValueError as error:
+            self.add_engine_error(path, error)
+
+    def raise_if_any(self) -> None:
+        """Raises a ConfigError with all problems if there are any."""
+        if self.found:
+            raise ConfigError(self.found)

@@ -1,0 +1,226 @@
+"""The `tables` of a release YAML: keys, public keys, selection, bounds and metrics.
+
+Ranges that the engine in `transforms` knows are checked by building its objects, so that each rule
+is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from pipelines.spec.errors import KeyPath
+from pipelines.spec.fields import (
+    Interval,
+    KeyValue,
+    Model,
+    Name,
+    Number,
+    Share,
+    Text,
+    WholeNumber,
+    by_kind,
+    refuse,
+    wrong_kind,
+)
+from transforms.mechanisms import NoiseKind, SelectionStrategy
+from transforms.metrics import Bounds, Count, Metric, PrivacyUnitCount, Sum
+from transforms.table import SELECTION, PrivateSelection
+
+MetricName = Literal["count", "privacy_unit_count"]
+
+UNION_TAGS = ("<name>", "<settings>", "<file>", "<list>", "<mapping>")
+"""Steps that pydantic puts into the place of an error inside a union."""
+
+
+class BoundsSpec(Model):
+    """How much of one privacy unit counts in a table."""
+
+    max_partitions_contributed: WholeNumber = Field(default=1, json_schema_extra={"minimum": 1})
+    """Partitions that one privacy unit may touch (L0)."""
+    max_contributions_per_partition: WholeNumber = Field(
+        default=1, json_schema_extra={"minimum": 1}
+    )
+    """Rows of one privacy unit that count in one partition (Linf)."""
+
+    @field_validator("*")
+    @classmethod
+    def _in_range(cls, value: int, info: ValidationInfo) -> int:
+        Bounds(**{str(info.field_name): value})
+        return value
+
+    def bounds(self) -> Bounds:
+        """Returns the bounds for the engine."""
+        return Bounds(self.max_partitions_contributed, self.max_contributions_per_partition)
+
+
+class SelectionSpec(Model):
+    """Private selection of the partitions to release."""
+
+    strategy: SelectionStrategy = "truncated_geometric"
+    """How the choice is made."""
+    pre_threshold: WholeNumber | None = Field(default=None, json_schema_extra={"minimum": 1})
+    """Partitions with fewer privacy units are never released. Default: no such rule."""
+
+    @field_validator("pre_threshold")
+    @classmethod
+    def _in_range(cls, value: int) -> int:
+        PrivateSelection(pre_threshold=value)
+        return value
+
+    def selection(self) -> PrivateSelection:
+        """Returns the private selection for the engine."""
+        return PrivateSelection(self.strategy, self.pre_threshold)
+
+
+class SumSpec(
+    Model, json_schema_extra={"oneOf": [{"required": ["clip"]}, {"required": ["clip_total"]}]}
+):
+    """Sum of a numeric column, with exactly one of clip and clip_total."""
+
+    sum: Text
+    """The numeric column."""
+    clip: Interval | None = None
+    """Smallest and largest value of one row, in the column's unit."""
+    clip_total: Interval | None = None
+    """Smallest and largest total of one privacy unit in one partition, in the column's unit."""
+    granularity: Number | None = Field(default=None, json_schema_extra={"exclusiveMinimum": 0})
+    """Step that values are rounded to, in the column's unit. Default: the power of ten at or below
+    a thousandth of the clip."""
+
+    @model_validator(mode="after")
+    def _check(self) -> SumSpec:
+        self.metric()
+        return self
+
+    def metric(self) -> Sum:
+        """Returns the sum for the engine."""
+        return Sum(self.sum, self.clip, self.clip_total, self.granularity)
+
+
+def _strategy_alone(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"strategy": value}
+    if isinstance(value, dict):
+        return value
+    raise wrong_kind(f"{', '.join(get_args(SelectionStrategy))}, or a mapping with strategy")
+
+
+def _metric_kind(value: Any) -> str | None:
+    match value:
+        case str():
+            return "<name>"
+        case dict() | SumSpec():
+            return "<settings>"
+        case _:
+            return None
+
+
+def _public_kind(value: Any) -> str | None:
+    match value:
+        case str():
+            return "<file>"
+        case list() | tuple():
+            return "<list>"
+        case dict():
+            return "<mapping>"
+        case _:
+            return None
+
+
+Selection = Annotated[
+    SelectionSpec,
+    BeforeValidator(_strategy_alone, json_schema_input_type=SelectionStrategy | SelectionSpec),
+]
+MetricSpec = Annotated[
+    Annotated[MetricName, Tag("<name>")] | Annotated[SumSpec, Tag("<settings>")],
+    by_kind(_metric_kind, "count, privacy_unit_count, or a mapping with sum and clip"),
+]
+KeyFile = Annotated[Text, Tag("<file>")]
+KeyList = Annotated[
+    KeyFile | Annotated[tuple[KeyValue, ...], Tag("<list>")],
+    by_kind(_public_kind, "a list of values, or a file with a column of that name"),
+]
+PublicSpec = Annotated[
+    KeyFile
+    | Annotated[tuple[dict[Text, KeyValue], ...], Tag("<list>")]
+    | Annotated[dict[Text, KeyList], Tag("<mapping>")],
+    by_kind(_public_kind, "a file, a list of mappings, or a mapping of keys to lists or files"),
+]
+
+
+class TableSpec(Model):
+    """One group-by of the release."""
+
+    keys: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Key columns; one combination of their values is a partition. Default: the keys of the
+    mapping in public."""
+    public: PublicSpec | None = None
+    """The partitions, where they are known in advance: a csv or parquet file with the key columns,
+    a list of mappings, or one list or file per key, of which every combination is a partition.
+    Default: private selection."""
+    selection: Selection | None = None
+    """How partitions are chosen where they are not public. Default: truncated_geometric."""
+    bounds: BoundsSpec = BoundsSpec()
+    """How much of one privacy unit counts. Default: one row in one partition."""
+    metrics: dict[Name, MetricSpec] = Field(min_length=1)
+    """Released columns by name, and what each measures."""
+    noise: NoiseKind = "laplace"
+    """Distribution of the noise on the metrics."""
+    share: Share = 1.0
+    """Part of the budget, against the other tables."""
+    shares: dict[Name, Share] = Field(default={})
+    """Parts of the table's budget by metric, and for `selection`. Default: 1 each."""
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The keys, as given or by the mapping in public."""
+        if self.keys is not None:
+            return self.keys
+        return tuple(self.public) if isinstance(self.public, dict) else ()
+
+    def named_columns(self) -> Iterator[tuple[KeyPath, str]]:
+        """Yields the columns of keys and of sums, each with its place inside the table."""
+        for index, key in enumerate(self.key_columns):
+            yield ("public", key) if self.keys is None else ("keys", index), key
+        for name, metric in self.metrics.items():
+            if isinstance(metric, SumSpec):
+                yield ("metrics", name, "sum"), metric.sum
+
+    def engine_metrics(self) -> dict[str, Metric]:
+        """Returns the metrics for the engine."""
+        metrics: dict[str, Metric] = {}
+        for name, metric in self.metrics.items():
+            match metric:
+                case "count":
+                    metrics[name] = Count()
+                case "privacy_unit_count":
+                    metrics[name] = PrivacyUnitCount()
+                case SumSpec():
+                    metrics[name] = metric.metric()
+        return metrics
+
+    @model_validator(mode="after")
+    def _check(self) -> TableSpec:
+        refuse(self._problems())
+        return self
+
+    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+        if not self.key_columns:
+            yield (), "the key 'keys' is missing; it may be left out where public is a mapping"
+        if self.selection is not None and self.public is not None:
+            yield ("selection",), "the partitions are public; allowed: only one of the two"
+        if SELECTION in self.metrics:
+            yield (
+                ("metrics", SELECTION),
+                "the name stands for the private selection in shares; allowed: any other name",
+            )
