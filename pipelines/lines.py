@@ -53,9 +53,9 @@ def read_csv(
     for lines in _blocks(file, block_bytes):
         fields = _split(lines, len(header))
         yield fields.select(
-            _parse(
-                pl.col("fields").list.get(header.index(name)).replace("", None), dtype
-            ).alias(name)
+            _parse(pl.col("fields").list.get(header.index(name)).replace("", None), dtype).alias(
+                name
+            )
             for name, dtype in types.items()
         )
 
@@ -129,7 +129,9 @@ def _split(lines: pl.DataFrame, fields: int) -> pl.DataFrame:
 
 def _unquoted(field: pl.Expr) -> pl.Expr:
     text = field.str.strip_prefix(",")
-    inner = text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+    inner = (
+        text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+    )
     return pl.when(text.str.starts_with('"')).then(inner).otherwise(text)
 
 

@@ -72,9 +72,7 @@ def _table_to_dict(table: TablePlan) -> dict[str, Any]:
         "max_partitions_contributed": table.bounds.max_partitions_contributed,
         "max_contributions_per_partition": table.bounds.max_contributions_per_partition,
         "public_partitions": None if table.public_keys is None else table.public_keys.height,
-        "mechanisms": {
-            name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()
-        },
+        "mechanisms": {name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()},
         "metrics": {
             metric.name: {
                 "metric": _kind(metric),
@@ -103,7 +101,9 @@ def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
         rows.append(_row(SELECTION, table.selection.strategy, table.selection))
     for metric in table.metrics:
         error = (f"{metric.noise_std:.4g}", f"+-{_half_width(metric):.4g}")
-        rows.append(_row(metric.name, f"{metric.mechanism.noise} {_kind(metric)}", metric.mechanism, error))
+        rows.append(
+            _row(metric.name, f"{metric.mechanism.noise} {_kind(metric)}", metric.mechanism, error)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -119,7 +119,9 @@ def _row(
 def _kind(metric: MetricPlan) -> str:
     if isinstance(metric.metric, Sum):
         return f"sum of {metric.metric.column}"
-    return {"Count": "count", "PrivacyUnitCount": "privacy_unit_count"}[type(metric.metric).__name__]
+    return {"Count": "count", "PrivacyUnitCount": "privacy_unit_count"}[
+        type(metric.metric).__name__
+    ]
 
 
 def _half_width(metric: MetricPlan) -> float:

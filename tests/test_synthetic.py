@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import pytest
 
 from pipelines import synthetic
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 ROWS, UNITS = 200_000, 20_000
 MAX_SANE_DWELL = 10_000.0
 
@@ -215,6 +217,12 @@ def test_what_cannot_be_generated_is_refused(tmp_path, arguments, message):
 def test_one_install_and_one_row_per_file(tmp_path):
     synthetic.write_emoji_events(tmp_path, rows=7, units=1, seed=1)
     assert read(tmp_path).height == 7
+
+
+def test_the_public_list_of_the_recipe_has_every_country():
+    listed = pl.read_csv(CONFIGS / "data" / "emoji_countries.csv")
+    assert listed.columns == ["country"]
+    assert sorted(listed["country"]) == sorted(synthetic.COUNTRIES)
 
 
 def test_import_is_quick():

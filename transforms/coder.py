@@ -35,4 +35,3 @@ class ArrowTableCoder(coders.Coder):  # type: ignore[misc]
     def to_type_hint(self) -> type:
         """Returns the type that the coder is for."""
         return pa.Table
-

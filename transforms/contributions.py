@@ -93,8 +93,7 @@ def number_partitions(batches: Sequence[Batch], table: int, key: HashKey) -> Par
     return Partitions(
         keys[encoded.first],
         tuple(
-            np.append(codes, DROPPED).astype(np.uint32)
-            for codes in np.split(encoded.codes, ends)
+            np.append(codes, DROPPED).astype(np.uint32) for codes in np.split(encoded.codes, ends)
         ),
     )
 
@@ -254,9 +253,7 @@ def _translate(codes: Codes, columns: Sequence[IntArray], sizes: Sequence[int]) 
     )
 
 
-def _renumber(
-    index: IntArray, size: int
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+def _renumber(index: IntArray, size: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
     used = np.zeros(size, np.bool_)
     used[index] = True
     return (np.cumsum(used, dtype=np.uint32) - np.uint32(1))[index], used

@@ -29,7 +29,9 @@ def draw(partials: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
     return partials.select(
         *plan.keys,
         *(
-            pl.Series(metric.name, add_noise(partials[exact[metric.name]].to_numpy(), metric.mechanism))
+            pl.Series(
+                metric.name, add_noise(partials[exact[metric.name]].to_numpy(), metric.mechanism)
+            )
             for metric in plan.metrics
         ),
     )

@@ -6,6 +6,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from transforms.metrics import is_whole
+
+MAX_PRE_THRESHOLD = 2**31 - 1
+"""Largest pre-threshold that PyDP takes."""
+
 NoiseKind = Literal["laplace", "gaussian"]
 SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian"]
 
@@ -72,8 +77,7 @@ class SelectionMechanism:
                 f"selection strategy is {self.strategy!r}; "
                 f"allowed: {', '.join(get_args(SelectionStrategy))}"
             )
-        if self.pre_threshold is not None and self.pre_threshold < 1:
-            raise ValueError(f"pre_threshold is {self.pre_threshold}; allowed: 1 or more")
+        check_pre_threshold(self.pre_threshold)
         _check_budget(self.epsilon, self.delta, needs_delta=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,8 +88,18 @@ class SelectionMechanism:
 Mechanism = AdditiveMechanism | SelectionMechanism
 
 
+def check_pre_threshold(value: int | None) -> None:
+    """Raises a ValueError when a pre-threshold is neither None nor a count of privacy units."""
+    if value is not None and not (is_whole(value) and 1 <= value <= MAX_PRE_THRESHOLD):
+        raise ValueError(
+            f"pre_threshold is {value!r}; allowed: a whole number from 1 to {MAX_PRE_THRESHOLD}"
+        )
+
+
 def _check_budget(epsilon: float, delta: float, *, needs_delta: bool) -> None:
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise ValueError(f"epsilon is {epsilon}; allowed: a finite number above 0")
     if not 0 <= delta < 1 or (needs_delta and delta == 0):
-        raise ValueError(f"delta is {delta}; allowed: {'above' if needs_delta else 'from'} 0, below 1")
+        raise ValueError(
+            f"delta is {delta}; allowed: {'above' if needs_delta else 'from'} 0, below 1"
+        )

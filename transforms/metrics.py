@@ -7,6 +7,7 @@ multiples of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -51,7 +52,7 @@ class Bounds:
         }
         for name, limit in limits.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= limit:
+            if not (is_whole(value) and 1 <= value <= limit):
                 raise ValueError(f"{name} is {value!r}; allowed: a whole number from 1 to {limit}")
 
 
@@ -100,22 +101,25 @@ class Sum:
 
     def __post_init__(self) -> None:
         if (self.clip is None) == (self.clip_total is None):
-            raise ValueError("a sum needs exactly one of clip (per value) and clip_total (per unit)")
+            raise ValueError(
+                "a sum needs exactly one of clip (per value) and clip_total (per unit)"
+            )
         low, high = self.interval
-        if not (Decimal(str(low)).is_finite() and Decimal(str(high)).is_finite()) or low > high:
-            raise ValueError(f"clip [{low}, {high}] is not an interval of two finite numbers")
+        clip = f"{'clip' if self.clip is not None else 'clip_total'} [{low:g}, {high:g}]"
+        if not (math.isfinite(low) and math.isfinite(high)) or low > high:
+            raise ValueError(f"{clip} is not an interval of two finite numbers")
         if low == high == 0:
-            raise ValueError("clip [0, 0] leaves nothing to sum")
+            raise ValueError(f"{clip} leaves nothing to sum")
         step = self.step
         if not step.is_finite() or step <= 0:
             raise ValueError(f"granularity is {self.granularity}; allowed: a number above 0")
         largest = max(abs(bound) for bound in self.interval_granules)
         if largest == 0:
-            raise ValueError(f"granularity {step} rounds the whole clip [{low}, {high}] to zero")
+            raise ValueError(f"granularity {step:g} rounds the whole {clip} to zero")
         if largest > MAX_VALUE_GRANULES:
             least = Decimal(str(max(abs(low), abs(high)))) / MAX_VALUE_GRANULES
             raise ValueError(
-                f"clip [{low}, {high}] is {largest} granules of {step}, so a sum could overflow; "
+                f"{clip} is {largest:.4g} granules of {step:g}, so a sum could overflow; "
                 f"allowed: at most {MAX_VALUE_GRANULES}, a granularity of at least {least:.3g}"
             )
 
@@ -151,6 +155,11 @@ class Sum:
 
 
 Metric = Count | PrivacyUnitCount | Sum
+
+
+def is_whole(value: object) -> bool:
+    """Returns whether a value is a whole number, and not a truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _granules(value: float, step: Decimal) -> int:

@@ -34,9 +34,7 @@ class NoiseAfterForkError(RuntimeError):
     """Noise was asked for in a forked process, whose generator repeats its parent's draws."""
 
 
-def add_noise(
-    values: npt.NDArray[np.int64], mechanism: AdditiveMechanism
-) -> npt.NDArray[np.int64]:
+def add_noise(values: npt.NDArray[np.int64], mechanism: AdditiveMechanism) -> npt.NDArray[np.int64]:
     """Adds an independent draw of the mechanism's noise to each value.
 
     Args:
@@ -54,9 +52,7 @@ def add_noise(
     return np.fromiter((draw(value) for value in values.tolist()), np.int64, len(values))
 
 
-def select(
-    units: npt.NDArray[np.int64], mechanism: SelectionMechanism
-) -> npt.NDArray[np.bool_]:
+def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.NDArray[np.bool_]:
     """Chooses the partitions to release.
 
     Args:
@@ -134,12 +130,18 @@ class _Additive(Protocol):
 @lru_cache(maxsize=1024)
 def _additive(mechanism: AdditiveMechanism) -> _Additive:
     pydp: Any
-    if mechanism.noise == "laplace":
-        pydp = LaplaceMechanism(mechanism.epsilon, mechanism.l1)
-        scale = pydp.diversity
-    else:
-        pydp = GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2)
-        scale = pydp.std
+    try:
+        if mechanism.noise == "laplace":
+            pydp = LaplaceMechanism(mechanism.epsilon, mechanism.l1)
+            scale = pydp.diversity
+        else:
+            pydp = GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2)
+            scale = pydp.std
+    except RuntimeError as error:
+        raise ValueError(
+            f"epsilon {mechanism.epsilon:.3g} and delta {mechanism.delta:.3g} are out of the range "
+            "of the noise mechanism; allowed: more of them"
+        ) from error
     if not scale <= MAX_NOISE_SCALE:
         raise ValueError(
             f"the noise scale is {scale:.3g}; allowed: at most {MAX_NOISE_SCALE:.3g}; "
@@ -157,9 +159,7 @@ def _selection(mechanism: SelectionMechanism) -> Any:
 
 
 def _without_pre_threshold(mechanism: SelectionMechanism) -> SelectionMechanism:
-    return SelectionMechanism(
-        mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0
-    )
+    return SelectionMechanism(mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0)
 
 
 def _refuse_fork() -> None:

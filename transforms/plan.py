@@ -13,7 +13,6 @@ from transforms.budget import Budget, split
 from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
 from transforms.metrics import MAX_SENSITIVITY, Bounds, Metric, Sum
 from transforms.noise import noise_std
-from transforms.rows import canonical_type
 from transforms.table import SELECTION, PrivateSelection, Table
 
 
@@ -111,9 +110,7 @@ def plan_tables(tables: Mapping[str, Table], budget: Budget) -> tuple[TablePlan,
         )
     epsilons = split(budget.epsilon, shares)
     deltas = split(budget.delta, needs_delta)
-    return tuple(
-        _plan_table(name, table, epsilons, deltas) for name, table in tables.items()
-    )
+    return tuple(_plan_table(name, table, epsilons, deltas) for name, table in tables.items())
 
 
 def _total(table: Table) -> Fraction:
@@ -155,8 +152,5 @@ def _plan_table(
         )
         public_keys = None
     else:
-        public = table.partitions.frame.select(table.keys)
-        public_keys = public.cast(
-            {column: canonical_type(column, dtype) for column, dtype in public.schema.items()}
-        )
+        public_keys = table.partitions.frame.select(table.keys)
     return TablePlan(name, tuple(table.keys), table.bounds, tuple(metrics), selection, public_keys)

@@ -41,19 +41,32 @@ def canonical_rows(
         KeyError: A column is missing.
         TypeError: A column has a type that cannot be used as it is meant.
     """
-    identity = list(dict.fromkeys(identity_columns))
+    identities = list(dict.fromkeys(identity_columns))
     values = list(dict.fromkeys(value_columns))
-    missing = [name for name in [*identity, *values] if name not in table.column_names]
+    missing = [name for name in [*identities, *values] if name not in table.column_names]
     if missing:
         raise KeyError(
             f"the input has no column {', '.join(map(repr, missing))}; "
             f"it has: {', '.join(table.column_names)}"
         )
-    frame = pl.DataFrame(table.select(list(dict.fromkeys([*identity, *values]))))
+    frame = pl.DataFrame(table.select(list(dict.fromkeys([*identities, *values]))))
     return frame.select(
-        *(_identity(name, frame.schema[name]) for name in identity),
+        *(identity(name, frame.schema[name]) for name in identities),
         *(_value(name, frame.schema[name]).alias(value_name(name)) for name in values),
     )
+
+
+def identity(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Returns the expression of a unit or key column of the given type in canonical form.
+
+    Raises:
+        TypeError: The type is not scalar.
+    """
+    canonical = canonical_type(name, dtype)
+    column = pl.col(name).cast(canonical)
+    if canonical != pl.Float64:
+        return column
+    return pl.when(column == 0).then(0.0).otherwise(column.fill_nan(None)).alias(name)
 
 
 def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
@@ -108,12 +121,6 @@ def granules(metric: Sum) -> pl.Expr:
     )
     scaled = pl.col(value_name(metric.column)) * float(1 / metric.step)
     return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32).fill_null(0)
-
-
-def _identity(name: str, dtype: pl.DataType) -> pl.Expr:
-    canonical = canonical_type(name, dtype)
-    column = pl.col(name).cast(canonical)
-    return column.fill_nan(None) + 0.0 if canonical == pl.Float64 else column
 
 
 def _value(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -9,8 +9,9 @@ from typing import get_args
 
 import polars as pl
 
-from transforms.mechanisms import NoiseKind, SelectionStrategy
+from transforms.mechanisms import NoiseKind, SelectionStrategy, check_pre_threshold
 from transforms.metrics import Bounds, Metric
+from transforms.rows import identity
 
 SELECTION = "selection"
 """Name of the private selection among the shares of a table."""
@@ -35,8 +36,7 @@ class PrivateSelection:
                 f"selection strategy is {self.strategy!r}; "
                 f"allowed: {', '.join(get_args(SelectionStrategy))}"
             )
-        if self.pre_threshold is not None and self.pre_threshold < 1:
-            raise ValueError(f"pre_threshold is {self.pre_threshold}; allowed: 1 or more")
+        check_pre_threshold(self.pre_threshold)
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,27 @@ class PublicKeys:
     """Partitions are listed in advance; each is released, with or without data.
 
     Attributes:
-        frame: One column per key, one row per partition.
+        frame: One column per key, one row per partition; in canonical types (`transforms.rows`).
 
     Raises:
-        ValueError: The frame is empty, or has nulls or repeated rows.
+        ValueError: The frame is empty, or has nulls, NaN or repeated rows.
+        TypeError: A column is not scalar.
     """
 
     frame: pl.DataFrame = field(compare=False)
 
     def __post_init__(self) -> None:
-        if self.frame.height == 0:
+        keys = self.frame.select(identity(name, dtype) for name, dtype in self.frame.schema.items())
+        object.__setattr__(self, "frame", keys)
+        if keys.height == 0:
             raise ValueError("the public key list is empty")
-        if any(self.frame.null_count().row(0)):
-            raise ValueError("the public key list has empty values")
-        if self.frame.is_duplicated().any():
-            raise ValueError("the public key list has repeated rows")
+        for column in keys.iter_columns():
+            if column.null_count():
+                raise ValueError(f"the public key list has empty values of {column.name!r}")
+        repeated = keys.filter(keys.is_duplicated())
+        if repeated.height:
+            example = ", ".join(map(repr, repeated.row(0)))
+            raise ValueError(f"the public key list has repeated rows, such as {example}")
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,11 @@ class Table:
         if not self.metrics:
             raise ValueError("a table needs at least one metric")
         for name in self.metrics:
-            if ":" in name:
-                raise ValueError(f"{name!r} is no name for a metric; allowed: names without a colon")
+            if ":" in name or name == SELECTION:
+                raise ValueError(
+                    f"{name!r} is no name for a metric; allowed: names without a colon, "
+                    f"other than {SELECTION!r}"
+                )
         names = [*self.keys, *(c for name in self.metrics for c in released_columns(name))]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:

@@ -120,7 +120,7 @@ def test_every_integer_is_read_back(number):
     assert value(str(number)) == number
 
 
-text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
+text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20)
 plain = st.recursive(
     st.booleans()
     | st.integers()
