@@ -54,7 +54,7 @@ class ReadRows(beam.PTransform):  # type: ignore[misc]
             | "List files" >> beam.Create([(file.path, file.size) for file in self.files])
             | "Split files" >> beam.ParDo(_SplitFile(self.source))
             | "Spread over workers" >> beam.Reshuffle()
-            | "Read columns" >> beam.ParDo(_Read(self.source))
+            | "Read columns" >> beam.ParDo(_Read(self.source)).with_output_types(pa.Table)
         )
 
 

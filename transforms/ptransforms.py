@@ -73,23 +73,23 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
             tuple(self.unit), tuple(self.plans), self.key, self.unit_shards, self.partition_shards
         )
         names = [plan.name for plan in self.plans]
+        pre_aggregate = _PreAggregate(engine, self.batch_bytes, self.gather_bytes)
         bounded = (
             rows
-            | "Pre-aggregate and prune"
-            >> beam.ParDo(_PreAggregate(engine, self.batch_bytes, self.gather_bytes))
+            | "Pre-aggregate and prune" >> _packed(pre_aggregate)
             | "Group by unit shard" >> beam.GroupByKey()
-            | "Merge and bound" >> beam.ParDo(_BoundUnits(engine))
+            | "Merge and bound" >> _packed(_BoundUnits(engine))
         )
         zeros = (
             rows.pipeline
             | "Start public partitions" >> beam.Create([None])
-            | "List public partitions" >> beam.ParDo(_Zeros(engine))
+            | "List public partitions" >> _packed(_Zeros(engine))
         )
         drawn = (
             (bounded, zeros)
             | "Add public partitions" >> beam.Flatten()
             | "Group by partition shard" >> beam.GroupByKey()
-            | "Select and draw noise" >> beam.ParDo(_Draw(engine))
+            | "Select and draw noise" >> _packed(_Draw(engine))
             | "Commit the draw" >> beam.Reshuffle()
             | "Split tables" >> beam.ParDo(_SplitTables(tuple(names))).with_outputs(*names)
         )
@@ -135,7 +135,7 @@ class Aggregate(beam.PTransform):  # type: ignore[misc]
         table = Table(self.keys, self.metrics, self.bounds, self.partitions, self.noise)
         (plan,) = plan_tables({"table": table}, self.budget)
         drawn = rows | "Draw" >> DrawTables(self.unit, (plan,))
-        return drawn["table"] | "Render" >> beam.Map(_render, plan)
+        return drawn["table"] | "Render" >> beam.Map(_render, plan).with_output_types(pa.Table)
 
 
 class _PreAggregate(beam.DoFn):  # type: ignore[misc]
@@ -250,6 +250,10 @@ class _SplitTables(beam.DoFn):  # type: ignore[misc]
     def process(self, drawn: tuple[int, bytes]) -> Iterator[Any]:
         table, packed = drawn
         yield beam.pvalue.TaggedOutput(self._names[table], unpack_table(packed))
+
+
+def _packed(do_fn: beam.DoFn) -> beam.ParDo:
+    return beam.ParDo(do_fn).with_output_types(tuple[int, bytes])
 
 
 def _render(drawn: pa.Table, plan: TablePlan) -> pa.Table:
