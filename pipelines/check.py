@@ -85,15 +85,32 @@ def _problems(
                 canonical_type(column, schema[column])
         except TypeError as error:
             yield path, f"{error}, in {file.path}"
+    yield from _unwritable(release, schema, file)
     for plan in plans:
         listed = {} if plan.public_keys is None else plan.public_keys.schema
         for column, dtype in listed.items():
             found = schema.get(column)
-            if found is not None and canonical_type(column, found) != dtype:
+            if found is None or found.is_nested() or canonical_type(column, found) == dtype:
+                continue
+            yield (
+                ("tables", plan.name, "public"),
+                f"the values listed for {column!r} have the type {dtype}; "
+                f"allowed: {found}, as in {file.path}",
+            )
+
+
+def _unwritable(
+    release: LoadedRelease, schema: Schema, file: InputFile
+) -> Iterator[tuple[KeyPath, str]]:
+    if "csv" not in release.spec.output.formats:
+        return
+    for name, table in release.spec.tables.items():
+        for path, column in table.named_columns():
+            if schema.get(column) in (pl.Binary, pl.Duration) and path[0] != "metrics":
                 yield (
-                    ("tables", plan.name, "public"),
-                    f"the values listed for {column!r} have the type {dtype}; "
-                    f"allowed: {found}, as in {file.path}",
+                    ("tables", name, *path),
+                    f"column {column!r} has the type {schema[column]} in {file.path}, which csv "
+                    "cannot hold; allowed: other keys, or only parquet in output.formats",
                 )
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
@@ -111,6 +111,9 @@ def run(
 
 def main() -> None:
     """Runs the command line."""
+    # Click exits with 2 after a wrong command line, which stands for a refused budget here.
+    usage_error: Any = typer.BadParameter.__base__
+    usage_error.exit_code = 1
     app()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
@@ -84,10 +85,9 @@ def input_schema(file: InputFile, source: Input) -> dict[str, pl.DataType]:
     """
     match source.format:
         case "parquet":
-            return dict(pl.DataFrame(open_parquet(file.path).schema_arrow.empty_table()).schema)
+            return _parquet_schema(file.path)
         case "csv":
-            with open_file(file.path) as opened:
-                header = csv_header(opened)
+            header = _read_header(file.path)
             return {name: POLARS_TYPES[source.types.get(name, "string")] for name in header}
         case "jsonl":
             return {name: POLARS_TYPES[dtype] for name, dtype in source.types.items()}
@@ -101,7 +101,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
     """
     try:
         return pq.ParquetFile(path if is_local(path) else open_file(path))
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError):
         raise InputError(f"{path} is not a readable Parquet file") from None
 
 
@@ -116,6 +116,24 @@ def open_file(path: str) -> BinaryIO:
 def is_local(path: str) -> bool:
     """Returns whether a path is on this machine's file system."""
     return "://" not in path
+
+
+def _parquet_schema(path: str) -> dict[str, pl.DataType]:
+    opened = open_parquet(path)
+    try:
+        if is_local(path):
+            return dict(pl.scan_parquet(path, glob=False).collect_schema())
+        return dict(pl.DataFrame(opened.schema_arrow.empty_table()).schema)
+    except pl.exceptions.PolarsError:
+        raise InputError(f"{path} is not a readable Parquet file") from None
+
+
+def _read_header(path: str) -> list[str]:
+    with open_file(path) as opened:
+        try:
+            return csv_header(opened)
+        except (EOFError, OSError, zlib.error):
+            raise InputError(f"{path} cannot be read") from None
 
 
 def _first_line(error: Exception) -> str:

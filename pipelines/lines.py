@@ -5,17 +5,21 @@ CSV field cannot contain a line break. Rules for dirt:
 
 | what | rule |
 |---|---|
+| empty line | dropped |
 | bytes that are not UTF-8 | replaced by U+FFFD |
-| CSV line with unbalanced quotes or another number of fields than the header | dropped |
-| JSON line that does not parse | all its columns are null |
+| byte order mark at the start of the file, carriage return at the end of a line | removed |
+| CSV line with another number of fields than the header | dropped |
+| CSV line with a quote that does not enclose a whole field and is not doubled | dropped |
+| CSV column name that the header has twice | the first one is read |
+| JSON line that is not an object, or does not parse | all its columns are null |
+| JSON number, boolean, object or array as a string | its JSON text |
 | value that does not parse as its declared type | null |
 | empty CSV field, JSON null or missing JSON member | null |
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 import polars as pl
@@ -26,8 +30,10 @@ BLOCK_BYTES = 32 << 20
 """Text that is parsed at once."""
 
 _LINE = "line"
-_FIELD = r'(?:^|,)(?:"(?:[^"]|"")*"|[^",]*)'
-_DATE_TIMES = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FIELD = r',(?:"(?:[^"]|"")*"|[^",]*)'
+_TIMES = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+_ZONE = "%:z"
 
 
 def read_csv(
@@ -73,7 +79,8 @@ def read_jsonl(
     Yields:
         Frames with one column per member.
     """
-    for lines in _blocks(file, block_bytes):
+    start = file.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
+    for lines in _blocks(file, block_bytes, start):
         yield lines.select(
             _parse(pl.col(_LINE).str.json_path_match(_json_path(name)), dtype).alias(name)
             for name, dtype in types.items()
@@ -81,15 +88,14 @@ def read_jsonl(
 
 
 def csv_header(file: BinaryIO) -> list[str]:
-    """Reads the first line of a CSV file and returns its column names."""
-    line = file.readline().removeprefix(b"\xef\xbb\xbf")
-    lines = pl.DataFrame({_LINE: [line.decode(errors="replace").rstrip("\r\n")]})
-    names = lines.select(pl.col(_LINE).str.extract_all(_FIELD).list.eval(_unquoted(pl.element())))
-    return list(names.item())
+    """Reads the first line of a CSV file and returns its column names; none if it is malformed."""
+    line = file.readline().removeprefix(_BYTE_ORDER_MARK)
+    names = _fields(_lines(line))
+    return list(names.item()) if names.height else []
 
 
-def _blocks(file: BinaryIO, block_bytes: int) -> Iterator[pl.DataFrame]:
-    rest = b""
+def _blocks(file: BinaryIO, block_bytes: int, start: bytes = b"") -> Iterator[pl.DataFrame]:
+    rest = start
     while block := file.read(block_bytes):
         complete, newline, rest_of_block = block.rpartition(b"\n")
         if newline:
@@ -102,29 +108,26 @@ def _blocks(file: BinaryIO, block_bytes: int) -> Iterator[pl.DataFrame]:
 
 
 def _lines(text: bytes) -> pl.DataFrame:
-    # A separator and quote that cannot occur: each line is one field, cut at the separator.
-    return pl.read_csv(
-        io.BytesIO(text),
-        has_header=False,
-        schema={_LINE: pl.String},
-        separator="\x01",
-        quote_char=None,
-        encoding="utf8-lossy",
-        truncate_ragged_lines=True,
-        extra_columns="ignore",
-    ).drop_nulls()
+    whole = pl.DataFrame({_LINE: [text.decode(errors="replace")]})
+    line = pl.col(_LINE).str.split("\n").explode().str.strip_suffix("\r")
+    return whole.select(line).filter(pl.col(_LINE) != "")
 
 
 def _split(lines: pl.DataFrame, fields: int) -> pl.DataFrame:
     quoted = pl.col(_LINE).str.contains('"', literal=True)
     plain = lines.filter(~quoted).select(pl.col(_LINE).str.split(",").alias("fields"))
-    matched = (
-        lines.filter(quoted)
-        .with_columns(pl.col(_LINE).str.extract_all(_FIELD).alias("fields"))
+    matched = _fields(lines.filter(quoted))
+    return pl.concat([plain, matched]).filter(pl.col("fields").list.len() == fields)
+
+
+def _fields(lines: pl.DataFrame) -> pl.DataFrame:
+    # With a comma before it, the first field is like the others, and no match is empty.
+    line = pl.lit(",") + pl.col(_LINE)
+    return (
+        lines.select(line.alias(_LINE), line.str.extract_all(_FIELD).alias("fields"))
         .filter(pl.col("fields").list.join("") == pl.col(_LINE))
         .select(pl.col("fields").list.eval(_unquoted(pl.element())))
     )
-    return pl.concat([plain, matched]).filter(pl.col("fields").list.len() == fields)
 
 
 def _unquoted(field: pl.Expr) -> pl.Expr:
@@ -151,7 +154,7 @@ def _parse(raw: pl.Expr, dtype: ColumnType) -> pl.Expr:
             return text.cast(pl.Float64, strict=False)
         case "bool":
             lowered = text.str.to_lowercase()
-            return pl.when(lowered.is_in(_words("true", "false"))).then(lowered == "true")
+            return pl.when(lowered.is_in(["true", "false"])).then(lowered == "true")
         case "date":
             return text.str.to_date("%Y-%m-%d", strict=False)
         case "timestamp":
@@ -160,13 +163,14 @@ def _parse(raw: pl.Expr, dtype: ColumnType) -> pl.Expr:
 
 def _timestamp(text: pl.Expr) -> pl.Expr:
     zoned = text.str.replace(r"[Zz]$", "+00:00")
-    with_zone = zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", strict=False)
+    with_zone = (
+        zoned.str.to_datetime(form + _ZONE, time_unit="us", strict=False).dt.convert_time_zone(
+            "UTC"
+        )
+        for form in _TIMES
+    )
     without = (
         text.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
-        for form in _DATE_TIMES
+        for form in (*_TIMES, "%Y-%m-%d")
     )
-    return pl.coalesce(with_zone.dt.convert_time_zone("UTC"), *without)
-
-
-def _words(*words: str) -> Sequence[str]:
-    return words
+    return pl.coalesce(*with_zone, *without)

@@ -1,4 +1,4 @@
-"""Writes a release for readers, from the staging files and from nothing else."""
+"""Writes a release for readers, from the staged draw and from nothing else."""
 
 from __future__ import annotations
 
@@ -37,14 +37,21 @@ def is_published(folder: Path) -> bool:
     return (folder / PLAN_FILE).exists()
 
 
+def may_replace(folder: Path) -> bool:
+    """Returns whether a folder is absent, empty or a release, so that nothing else is lost."""
+    if not folder.exists() and not folder.is_symlink():
+        return True
+    return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
+
+
 def publish(
-    plan: ReleasePlan, staged: Mapping[str, Sequence[str]], folder: Path, formats: Sequence[str]
+    plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame], folder: Path, formats: Sequence[str]
 ) -> list[Published]:
-    """Renders staging files and puts them in place together.
+    """Renders staging files and puts them in place together, after everything is written.
 
     Args:
         plan: The release.
-        staged: Staging files per table.
+        drawn: Drawn values per table, as read from staging.
         folder: Where the release goes; what was there is replaced.
         formats: `parquet`, `csv`.
 
@@ -52,12 +59,14 @@ def publish(
         The tables as published.
     """
     building = folder.with_name(f".{folder.name}.building")
-    if building.exists():
-        shutil.rmtree(building)
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    for leftover in (building, replaced):
+        if leftover.exists():
+            shutil.rmtree(leftover)
     building.mkdir(parents=True)
     published = []
     for table in plan.tables:
-        frame = render(pl.concat([pl.read_parquet(path) for path in staged[table.name]]), table)
+        frame = render(drawn[table.name], table)
         for suffix in formats:
             _write(frame, building / f"{table.name}.{suffix}")
         files = tuple(folder / f"{table.name}.{suffix}" for suffix in formats)
@@ -65,8 +74,9 @@ def publish(
     text = json.dumps(plan.to_dict(), indent=2, ensure_ascii=False)
     (building / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(replaced)
     building.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
     return published
 
 

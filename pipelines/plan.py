@@ -1,4 +1,4 @@
-"""The plan of a release: what it costs and how good it will be, worked out before any row is read."""
+"""The plan of a release, from no row: what it costs and how good it will be."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.spec import LoadedRelease, ReleaseSpec, plan_release_tables, release_tables
+from transforms.metrics import Sum
 from transforms.noise import half_width_95, selection_threshold
 from transforms.plan import MetricPlan, TablePlan
-from transforms.metrics import Sum
 from transforms.table import SELECTION
 
 

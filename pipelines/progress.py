@@ -14,7 +14,7 @@ _bytes_read = 0
 
 def count_bytes(size: int) -> None:
     """Adds to the input bytes read by this process."""
-    global _bytes_read  # noqa: PLW0603
+    global _bytes_read
     with _lock:
         _bytes_read += size
 
@@ -64,8 +64,14 @@ def _lines(start: int, total: int, done: threading.Event, interval: float) -> No
 
 def _bar(start: int, total: int, done: threading.Event, interval: float) -> None:  # noqa: ARG001
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeElapsedColumn
-    from rich.progress import TextColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<24}"),

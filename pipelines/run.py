@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import os
 import secrets
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import apache_beam as beam
 import polars as pl
-import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.io.parquetio import WriteToParquetBatched
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.check import Schema, check_input, release_input
 from pipelines.inputs import Input, InputFile
-from pipelines.output import Published, is_published, publish
+from pipelines.output import Published, is_published, may_replace, publish
 from pipelines.plan import ReleasePlan
 from pipelines.progress import progress
 from pipelines.sources import ReadRows
 from pipelines.spec import ConfigError, LoadedRelease
-from transforms.ptransforms import DrawTables
+from pipelines.staging import StageTable, read_staged
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
+from transforms.ptransforms import DrawTables
 from transforms.rows import canonical_type
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -70,35 +70,33 @@ def run_release(
 
     Raises:
         ConfigError: The config does not fit the input or the output folder.
-        RunError: The pipeline failed.
+        RunError: A Beam option is wrong, or the pipeline or the publication failed.
     """
+    options = _pipeline_options(beam_options)
     folder = _output_folder(release, replace=replace)
     source = release_input(release)
     files, schema = check_input(release, source, plan.tables)
-    staging = Path(release.staging_folder) / _run_id()
-    staging.mkdir(parents=True)
-    options = PipelineOptions(list(beam_options))
-    runner = _pin_local_runner(options)
-    watched = runner == LOCAL_RUNNER
+    staging = _staging_folder(release, folder)
+    watched = _pin_local_runner(options) == LOCAL_RUNNER
     try:
         with progress(sum(file.size for file in files)) if watched else nullcontext():
-            _draw(plan, source, files, schema, staging, options)
-    except Exception as error:
+            _draw(plan, source, files, staging, options)
+        drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
+        published = publish(plan, drawn, folder, release.spec.output.formats)
+    except (Exception, pl.exceptions.PanicException) as error:
         details = staging / "error.txt"
         details.write_text(traceback.format_exc(), encoding="utf-8")
         raise RunError(
-            f"the pipeline failed with {type(error).__name__}; nothing was published; "
+            f"the run failed with {type(error).__name__}; nothing was published; "
             f"details, which may hold private values: {details}"
         ) from None
-    staged = {table.name: _staged_files(staging, table) for table in plan.tables}
-    return Run(staging, publish(plan, staged, folder, release.spec.output.formats))
+    return Run(staging, published)
 
 
 def _draw(
     plan: ReleasePlan,
     source: Input,
     files: Sequence[InputFile],
-    schema: Schema,
     staging: Path,
     options: PipelineOptions,
 ) -> None:
@@ -115,11 +113,8 @@ def _draw(
             )
         )
         for table in plan.tables:
-            _ = tables[table.name] | f"Stage {table.name}" >> WriteToParquetBatched(
-                str(staging / table.name),
-                _staging_schema(table, schema),
-                file_name_suffix=".parquet",
-            )
+            stage = StageTable(str(staging), table.name)
+            _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
 
 
 def unit_shards(input_bytes: int) -> int:
@@ -127,16 +122,9 @@ def unit_shards(input_bytes: int) -> int:
     return min(4096, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
 
 
-def _staging_schema(table: TablePlan, schema: Schema) -> pa.Schema:
+def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:
     keys = {name: canonical_type(name, schema[name]) for name in table.keys}
-    metrics = {metric.name: pl.Int64() for metric in table.metrics}
-    empty = pl.DataFrame(schema={**keys, **metrics})
-    return empty.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-
-
-def _staged_files(staging: Path, table: TablePlan) -> list[str]:
-    (result,) = FileSystems.match([str(staging / f"{table.name}-*.parquet")])
-    return [match.path for match in result.metadata_list]
+    return read_staged(staging, table.name, keys, [metric.name for metric in table.metrics])
 
 
 def _output_folder(release: LoadedRelease, *, replace: bool) -> Path:
@@ -151,7 +139,49 @@ def _output_folder(release: LoadedRelease, *, replace: bool) -> Path:
             "its budget again; allowed: another folder, or --replace"
         )
         raise ConfigError([release.source.problem(path, problem)])
+    if not may_replace(folder):
+        problem = (
+            f"{folder} holds other files, and publication replaces the folder; "
+            "allowed: an empty folder, a new one, or one that a release was published to"
+        )
+        raise ConfigError([release.source.problem(path, problem)])
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"{folder.parent} cannot be made: {error.strerror}"
+        raise ConfigError([release.source.problem(path, problem)]) from None
+    if not os.access(folder.parent, os.W_OK):
+        problem = f"{folder.parent} cannot be written to"
+        raise ConfigError([release.source.problem(path, problem)])
     return folder
+
+
+def _staging_folder(release: LoadedRelease, output: Path) -> Path:
+    path = ("output", "staging")
+    staging = Path(release.staging_folder)
+    if staging.resolve().is_relative_to(output.resolve()):
+        problem = f"{staging} is private, and {output} is published; allowed: a folder outside it"
+        raise ConfigError([release.source.problem(path, problem)])
+    attempt = staging / _run_id()
+    try:
+        attempt.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        problem = f"{staging} cannot be made: {error.strerror}"
+        raise ConfigError([release.source.problem(path, problem)]) from None
+    return attempt
+
+
+def _pipeline_options(beam_options: Sequence[str]) -> PipelineOptions:
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            options = PipelineOptions(list(beam_options))
+            options.get_all_options()  # parses them all
+            return options
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise RunError(f"Beam options: {said.getvalue().splitlines()[-1]}") from None
 
 
 def _pin_local_runner(options: PipelineOptions) -> str:

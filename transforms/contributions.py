@@ -15,7 +15,7 @@ import polars as pl
 
 from transforms.batches import DROPPED, Batch
 from transforms.encode import Codes, encode
-from transforms.hashing import Hash128, HashKey, hash_rows, priorities
+from transforms.hashing import Hash128, HashKey, U64Array, hash_rows, priorities
 
 IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
@@ -161,18 +161,28 @@ def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Co
         return contributions
     unit, partition = contributions.unit[rows], contributions.partition[rows]
     identities = hash_rows(contributions.partitions, key, "partition")
-    ranked = pl.DataFrame(
-        {
-            "unit": unit,
-            "priority": priorities(contributions.units.low[unit], identities.low[partition]),
-            "tie": identities.high[partition],
-            "row": rows,
-        }
-    ).sort("unit", "priority", "tie")
-    first_ranked = _position_in_run(ranked["unit"].to_numpy()) < max_partitions
+    rank = priorities(contributions.units.low[unit], identities.low[partition])
+    order = _sort_within_units(unit, rank, identities.high[partition])
     keep = ~crowded
-    keep[ranked["row"].to_numpy()[first_ranked]] = True
+    keep[rows[order[_position_in_run(unit[order]) < max_partitions]]] = True
     return contributions.take(keep)
+
+
+def _sort_within_units(unit: IntArray, rank: U64Array, tie_breaker: U64Array) -> Int64Array:
+    """Returns the order of pairs by unit, then rank, then tie breaker.
+
+    One sort of numbers that hold the unit and the upper bits of the rank is enough, unless two of
+    them are equal.
+    """
+    unit_bits = np.uint64(int(unit.max()).bit_length())
+    packed = rank >> unit_bits
+    if unit_bits:
+        packed |= unit.astype(np.uint64) << (np.uint64(64) - unit_bits)
+    order = np.argsort(packed)
+    in_order = packed[order]
+    if (in_order[1:] == in_order[:-1]).any():
+        return np.lexsort((tie_breaker, rank, unit))
+    return order
 
 
 def merge(parts: Sequence[Contributions], key: HashKey) -> Contributions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
 from transforms.hashing import Hash128
 
@@ -20,7 +20,7 @@ class Codes:
         first: Row in which each code first occurs, shape (m,).
     """
 
-    codes: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int32]
     first: npt.NDArray[np.int64]
 
 
@@ -36,16 +36,23 @@ def encode(hashes: Hash128) -> Codes:
     Returns:
         The codes.
     """
-    codes, _ = pd.factorize(hashes.low)
+    codes = _dictionary_codes(pa.array(hashes.low))
     first = _first_occurrences(codes)
     if not np.array_equal(hashes.high[first][codes], hashes.high):
-        pairs = np.stack([hashes.low, hashes.high], axis=1).view("V16").reshape(-1)
-        codes, _ = pd.factorize(pairs.astype(object))
+        pairs = np.stack([hashes.low, hashes.high], axis=1)
+        whole = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(16), len(pairs), [None, pa.py_buffer(pairs)]
+        )
+        codes = _dictionary_codes(whole)
         first = _first_occurrences(codes)
     return Codes(codes, first)
 
 
-def _first_occurrences(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _dictionary_codes(values: pa.Array) -> npt.NDArray[np.int32]:
+    return values.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+
+
+def _first_occurrences(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     first = np.empty(codes.max(initial=-1) + 1, np.int64)
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     return first

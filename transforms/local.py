@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import polars as pl
 import pyarrow as pa
 
@@ -19,6 +19,9 @@ from transforms.plan import TablePlan, plan_tables
 from transforms.render import render
 from transforms.stages import Engine
 from transforms.table import PrivateSelection, PublicKeys, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def aggregate(
@@ -60,7 +63,7 @@ def exact_partials(
 ) -> pl.DataFrame:
     """Returns the bounded sums per partition before selection and noise. They are private."""
     engine = Engine(tuple(unit), (plan,), key, unit_shards=1, partition_shards=1)
-    batches = [engine.batch([engine.canonical(rows)])]
+    batches = [engine.batch([rows])]
     contributions = group_shard(batches, 0, [number_partitions(batches, 0, key)])
     partials = [engine.partial_sums(0, list(contributions))]
     if plan.public_keys is not None:

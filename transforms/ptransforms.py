@@ -26,7 +26,7 @@ from transforms.table import PrivateSelection, PublicKeys, Table
 from transforms.wire import unpack_table
 
 BATCH_BYTES = 64 << 20
-"""Canonical rows that are encoded together."""
+"""Rows that are encoded together."""
 
 GATHER_BYTES = 512 << 20
 """Encoded batches that are pre-aggregated together: more prune better and cost more memory."""
@@ -54,7 +54,7 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
         key: Secret of the release; must be the same in retries of one release.
         unit_shards: Shards of the first shuffle; a shard should stay below about 128 MiB.
         partition_shards: Shards of the second shuffle.
-        batch_bytes: Canonical rows that are encoded together.
+        batch_bytes: Rows that are encoded together.
         gather_bytes: Encoded batches that are pre-aggregated together.
     """
 
@@ -151,18 +151,18 @@ class _PreAggregate(beam.DoFn):  # type: ignore[misc]
         self._grouping: Background[list[tuple[int, bytes]]] = Background(THREADS)
 
     def start_bundle(self) -> None:
-        self._frames: list[pl.DataFrame] = []
+        self._tables: list[pa.Table] = []
         self._batches: list[Batch] = []
 
     def process(self, table: pa.Table) -> Iterator[tuple[int, bytes]]:
-        self._frames.append(self._engine.canonical(table))
-        if sum(frame.estimated_size() for frame in self._frames) >= self._batch_bytes:
+        self._tables.append(self._engine.select(table))
+        if sum(table.nbytes for table in self._tables) >= self._batch_bytes:
             self._encode()
         if sum(batch.size for batch in self._batches) >= self._gather_bytes:
             yield from self._group()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        if self._frames:
+        if self._tables:
             self._encode()
         self._batches.extend(self._encoding.drain())
         yield from map(_global, self._group())
@@ -172,8 +172,8 @@ class _PreAggregate(beam.DoFn):  # type: ignore[misc]
         self._grouping.close()
 
     def _encode(self) -> None:
-        frames, self._frames = self._frames, []
-        self._batches.extend(self._encoding.submit(lambda: self._engine.batch(frames)))
+        tables, self._tables = self._tables, []
+        self._batches.extend(self._encoding.submit(lambda: self._engine.batch(tables)))
 
     def _group(self) -> Iterator[tuple[int, bytes]]:
         batches, self._batches = self._batches, []

@@ -43,17 +43,27 @@ def canonical_rows(
     """
     identities = list(dict.fromkeys(identity_columns))
     values = list(dict.fromkeys(value_columns))
-    missing = [name for name in [*identities, *values] if name not in table.column_names]
+    frame = pl.DataFrame(select_columns(table, [*identities, *values]))
+    return frame.select(
+        *(identity(name, frame.schema[name]) for name in identities),
+        *(_value(name, frame.schema[name]).alias(value_name(name)) for name in values),
+    )
+
+
+def select_columns(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+    """Returns the named columns of a table, each once.
+
+    Raises:
+        KeyError: A column is missing.
+    """
+    names = list(dict.fromkeys(columns))
+    missing = [name for name in names if name not in table.column_names]
     if missing:
         raise KeyError(
             f"the input has no column {', '.join(map(repr, missing))}; "
             f"it has: {', '.join(table.column_names)}"
         )
-    frame = pl.DataFrame(table.select(list(dict.fromkeys([*identities, *values]))))
-    return frame.select(
-        *(identity(name, frame.schema[name]) for name in identities),
-        *(_value(name, frame.schema[name]).alias(value_name(name)) for name in values),
-    )
+    return table.select(names)
 
 
 def identity(name: str, dtype: pl.DataType) -> pl.Expr:

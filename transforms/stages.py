@@ -27,7 +27,7 @@ from transforms.contributions import (
 from transforms.draw import draw
 from transforms.hashing import HashKey, hash_rows
 from transforms.plan import TablePlan
-from transforms.rows import canonical_rows, without_nulls
+from transforms.rows import canonical_rows, select_columns, without_nulls
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
 
 
@@ -54,16 +54,28 @@ class Engine:
             if not 1 <= getattr(self, name) <= 2**16:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: from 1 to {2**16}")
 
+    @property
+    def identity_columns(self) -> list[str]:
+        """Privacy unit and key columns."""
+        return [*self.unit, *(name for plan in self.plans for name in plan.keys)]
+
+    @property
+    def value_columns(self) -> list[str]:
+        """Columns to sum."""
+        return [metric.column for plan in self.plans for metric in plan.sums]
+
+    def select(self, table: pa.Table) -> pa.Table:
+        """Returns the columns that the release reads."""
+        return select_columns(table, [*self.identity_columns, *self.value_columns])
+
     def canonical(self, table: pa.Table) -> pl.DataFrame:
-        """Returns the columns and rows of a raw table that the release reads."""
-        keys = [name for plan in self.plans for name in plan.keys]
-        values = [metric.column for plan in self.plans for metric in plan.sums]
-        frame = canonical_rows(table, [*self.unit, *keys], values)
+        """Returns the columns and rows of a raw table that the release reads, in canonical form."""
+        frame = canonical_rows(table, self.identity_columns, self.value_columns)
         return without_nulls(frame, self.unit)
 
-    def batch(self, frames: Sequence[pl.DataFrame]) -> Batch:
-        """Encodes canonical rows."""
-        frame = pl.concat(frames)
+    def batch(self, tables: Sequence[pa.Table]) -> Batch:
+        """Encodes raw tables."""
+        frame = pl.concat([self.canonical(table) for table in tables])
         return make_batch(frame, self.unit, self.plans, self.key, self.unit_shards)
 
     def shards(self, batches: Sequence[Batch]) -> list[Callable[[], list[tuple[int, bytes]]]]:

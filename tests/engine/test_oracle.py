@@ -27,8 +27,7 @@ def run_stages(pieces, engine):
     """
     by_unit_shard, by_partition_shard = {}, {}
     for bundle in pieces:
-        frames = [engine.canonical(arrow(rows)) for rows in bundle]
-        batches = [engine.batch([frame]) for frame in frames]
+        batches = [engine.batch([arrow(rows)]) for rows in bundle]
         for job in engine.shards(batches):
             for key, packed in job():
                 by_unit_shard.setdefault(key, []).append(packed)

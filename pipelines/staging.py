@@ -1,0 +1,71 @@
+"""Keeps the values as drawn in private files, until they are published.
+
+A file is named for a digest of what is in it. A retried write makes the same file again, and a
+second draw, which the runner's `Reshuffle` should exclude, cannot pass for the first: its
+partitions come twice, and publication refuses them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+
+
+class StageTable(beam.DoFn):  # type: ignore[misc]
+    """Writes each drawn table to a Parquet file."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        """Args: folder of the run, and name of the table."""
+        self._folder = folder
+        self._name = name
+
+    def process(self, drawn: pa.Table) -> Iterator[str]:
+        """Writes one file and yields its path."""
+        buffer = io.BytesIO()
+        pq.write_table(drawn, buffer)
+        content = buffer.getvalue()
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        path = FileSystems.join(self._folder, f"{self._name}-{digest}.parquet")
+        partial = f"{path}.{uuid.uuid4().hex}.partial"
+        with FileSystems.create(partial) as file:
+            file.write(content)
+        FileSystems.rename([partial], [path])
+        yield path
+
+
+class DrawnTwiceError(Exception):
+    """The staging files of a table hold more than one draw of a partition."""
+
+
+def read_staged(
+    folder: Path, name: str, keys: Mapping[str, pl.DataType], metrics: Sequence[str]
+) -> pl.DataFrame:
+    """Reads the drawn values of one table.
+
+    Args:
+        folder: Folder of the run.
+        name: Name of the table.
+        keys: Its key columns with their types.
+        metrics: Its metrics.
+
+    Returns:
+        All drawn partitions.
+
+    Raises:
+        DrawnTwiceError: A partition is there more than once.
+    """
+    nothing = pl.DataFrame(schema={**keys, **dict.fromkeys(metrics, pl.Int64())})
+    files = sorted(folder.glob(f"{name}-*.parquet"))
+    drawn = pl.concat([nothing, *(pl.read_parquet(file) for file in files)])
+    if drawn.select(keys.keys()).is_duplicated().any():
+        raise DrawnTwiceError(f"table {name} was drawn more than once")
+    return drawn
