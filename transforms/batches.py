@@ -16,6 +16,7 @@ import polars as pl
 
 from transforms.encode import encode
 from transforms.hashing import Hash128, HashKey, hash_rows
+from transforms.partitions import PartitionSet, hash_keys
 from transforms.plan import TablePlan
 from transforms.rows import granules, without_nulls
 
@@ -28,12 +29,12 @@ class TableRows:
     """What one table sees of a batch of n rows.
 
     Attributes:
-        partitions: Key values of each partition in the batch.
+        partitions: The partitions in the batch.
         partition: Index into `partitions` per row, or `DROPPED`, shape (n,).
         values: Per sum metric, the granules of each row, shape (n,).
     """
 
-    partitions: pl.DataFrame
+    partitions: PartitionSet
     partition: npt.NDArray[np.uint32]
     values: tuple[npt.NDArray[np.int32], ...]
 
@@ -59,7 +60,7 @@ class Batch:
             16 * len(self.units) // max(1, len(self.tables))
             + table.partition.nbytes
             + sum(column.nbytes for column in table.values)
-            + int(table.partitions.estimated_size())
+            + int(table.partitions.source.estimated_size())
             for table in self.tables
         )
 
@@ -112,11 +113,12 @@ def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows
     if plan.public_keys is not None:
         keys = keys.cast(dict(plan.public_keys.schema), strict=False)
     complete = without_nulls(keys, plan.keys)
-    codes = encode(hash_rows(complete, key, "partition"))
-    partitions = complete[codes.first]
+    identities = hash_keys(complete, key)
+    codes = encode(identities)
+    partitions = PartitionSet(complete, codes.examples, identities.take(codes.examples)).compact()
     partition = codes.codes.astype(np.uint32)
     if plan.public_keys is not None:
-        public = _is_public(partitions, plan.public_keys)
+        public = _is_public(partitions.keys, plan.public_keys)
         partition = np.where(public, np.arange(len(public), dtype=np.uint32), DROPPED)[partition]
     if complete.height < keys.height:
         in_complete = partition

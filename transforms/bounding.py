@@ -61,7 +61,7 @@ def bound_and_sum(contributions: Contributions, plan: TablePlan) -> pl.DataFrame
         .agg(pl.len().cast(pl.Int64).alias(UNITS), *(pl.col(name).sum() for name in bounded))
         .collect(engine="streaming")
     )
-    keys = contributions.partitions[summed["partition:"].to_numpy()]
+    keys = contributions.partitions.take(summed["partition:"].to_numpy()).keys
     return keys.hstack(summed.drop("partition:"))
 
 

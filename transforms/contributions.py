@@ -14,8 +14,9 @@ import numpy.typing as npt
 import polars as pl
 
 from transforms.batches import DROPPED, Batch
-from transforms.encode import Codes, encode
-from transforms.hashing import Hash128, HashKey, U64Array, hash_rows, priorities
+from transforms.encode import encode
+from transforms.hashing import Hash128, U64Array, priorities
+from transforms.partitions import PartitionSet, concat_hashes, encode_together, unite
 
 IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
@@ -29,7 +30,7 @@ class Contributions:
 
     Attributes:
         units: Identity of each unit, u rows.
-        partitions: Key values of each partition, p rows.
+        partitions: The partitions, p of them.
         unit: Index into `units` per contribution, shape (n,).
         partition: Index into `partitions` per contribution, shape (n,).
         rows: Number of rows per contribution, shape (n,).
@@ -37,7 +38,7 @@ class Contributions:
     """
 
     units: Hash128
-    partitions: pl.DataFrame
+    partitions: PartitionSet
     unit: IntArray
     partition: IntArray
     rows: IntArray
@@ -60,10 +61,10 @@ class Contributions:
     def compact(self) -> Contributions:
         """Drops the units and partitions that no contribution needs."""
         unit, used_units = _renumber(self.unit, len(self.units))
-        partition, used_partitions = _renumber(self.partition, self.partitions.height)
+        partition, used_partitions = _renumber(self.partition, len(self.partitions))
         return Contributions(
             self.units.take(used_units),
-            self.partitions.filter(used_partitions),
+            self.partitions.take(used_partitions).compact(),
             unit,
             partition,
             self.rows,
@@ -72,52 +73,46 @@ class Contributions:
 
 
 @dataclass(frozen=True)
-class Partitions:
-    """The partitions of one table over several batches.
+class Numbering:
+    """One numbering of the partitions of a table over several batches.
 
     Attributes:
-        keys: Key values of each partition.
-        codes: Per batch, the index into `keys` for each of its partitions, and `DROPPED` last.
+        partitions: The partitions.
+        codes: Per batch, the position in `partitions` of each of its own, and `DROPPED` last.
     """
 
-    keys: pl.DataFrame
+    partitions: PartitionSet
     codes: tuple[npt.NDArray[np.uint32], ...]
 
 
-def number_partitions(batches: Sequence[Batch], table: int, key: HashKey) -> Partitions:
-    """Gives the partitions of one table one numbering over all batches."""
-    frames = [batch.tables[table].partitions for batch in batches]
-    keys = pl.concat(frames)
-    encoded = encode(hash_rows(keys, key, "partition"))
-    ends = np.cumsum([frame.height for frame in frames])[:-1]
-    return Partitions(
-        keys[encoded.first],
-        tuple(
-            np.append(codes, DROPPED).astype(np.uint32) for codes in np.split(encoded.codes, ends)
-        ),
+def number_partitions(batches: Sequence[Batch], table: int) -> Numbering:
+    """Numbers the partitions of one table over several batches."""
+    partitions, positions = unite([batch.tables[table].partitions for batch in batches])
+    return Numbering(
+        partitions, tuple(np.append(codes, DROPPED).astype(np.uint32) for codes in positions)
     )
 
 
 def group_shard(
-    batches: Sequence[Batch], shard: int, partitions: Sequence[Partitions]
+    batches: Sequence[Batch], shard: int, numberings: Sequence[Numbering]
 ) -> Iterator[Contributions]:
     """Groups the rows of one unit shard into contributions.
 
     Args:
         batches: One or more batches.
         shard: Number of the unit shard.
-        partitions: Per table, the common numbering of its partitions.
+        numberings: Per table, the common numbering of its partitions.
 
     Yields:
         Per table, one contribution per unit and partition.
     """
     spans = [batch.rows_of(shard) for batch in batches]
-    hashes = _concat_hashes(
+    hashes = concat_hashes(
         [batch.units.take(span) for batch, span in zip(batches, spans, strict=True)]
     )
     codes = encode(hashes)
-    units = hashes.take(codes.first)
-    for table, numbering in enumerate(partitions):
+    units = hashes.take(codes.examples)
+    for table, numbering in enumerate(numberings):
         rows = [(batch.tables[table], span) for batch, span in zip(batches, spans, strict=True)]
         partition = np.concatenate(
             [
@@ -134,10 +129,10 @@ def group_shard(
         if not counted.all():
             unit, partition = unit[counted], partition[counted]
             values = {name: column[counted] for name, column in values.items()}
-        yield _group(units, numbering.keys, unit, partition, values)
+        yield _group(units, numbering.partitions, unit, partition, values)
 
 
-def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Contributions:
+def prune(contributions: Contributions, max_partitions: int) -> Contributions:
     """Keeps the contributions of each unit to its `max_partitions` first-ranked partitions.
 
     The rank of a partition is a keyed hash of (unit, partition), so the kept set is a function of
@@ -149,7 +144,6 @@ def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Co
     Args:
         contributions: At most one contribution per unit and partition.
         max_partitions: L0.
-        key: Secret of the release.
 
     Returns:
         At most `max_partitions` contributions per unit.
@@ -160,7 +154,7 @@ def prune(contributions: Contributions, max_partitions: int, key: HashKey) -> Co
     if not len(rows):
         return contributions
     unit, partition = contributions.unit[rows], contributions.partition[rows]
-    identities = hash_rows(contributions.partitions, key, "partition")
+    identities = contributions.partitions.identities
     rank = priorities(contributions.units.low[unit], identities.low[partition])
     order = _sort_within_units(unit, rank, identities.high[partition])
     keep = ~crowded
@@ -185,30 +179,27 @@ def _sort_within_units(unit: IntArray, rank: U64Array, tie_breaker: U64Array) ->
     return order
 
 
-def merge(parts: Sequence[Contributions], key: HashKey) -> Contributions:
+def merge(parts: Sequence[Contributions]) -> Contributions:
     """Adds up the contributions of disjoint sets of rows.
 
     Args:
         parts: One or more, of the same table and with the same column types.
-        key: Secret of the release.
 
     Returns:
         One contribution per unit and partition.
     """
     if len(parts) == 1:
         return parts[0]
-    units = _concat_hashes([part.units for part in parts])
-    unit_codes = encode(units)
-    partitions = pl.concat([part.partitions for part in parts])
-    partition_codes = encode(hash_rows(partitions, key, "partition"))
+    unit_codes, unit_positions = encode_together([part.units for part in parts])
+    partitions, partition_positions = unite([part.partitions for part in parts])
     return _group(
-        units.take(unit_codes.first),
-        partitions[partition_codes.first],
-        _translate(unit_codes, [part.unit for part in parts], [len(part.units) for part in parts]),
-        _translate(
-            partition_codes,
-            [part.partition for part in parts],
-            [part.partitions.height for part in parts],
+        concat_hashes([part.units for part in parts]).take(unit_codes.examples),
+        partitions,
+        np.concatenate(
+            [codes[part.unit] for codes, part in zip(unit_positions, parts, strict=True)]
+        ),
+        np.concatenate(
+            [codes[part.partition] for codes, part in zip(partition_positions, parts, strict=True)]
         ),
         {
             f"sum{position}": np.concatenate([part.sums[position] for part in parts])
@@ -220,7 +211,7 @@ def merge(parts: Sequence[Contributions], key: HashKey) -> Contributions:
 
 def _group(
     units: Hash128,
-    partitions: pl.DataFrame,
+    partitions: PartitionSet,
     unit: IntArray,
     partition: IntArray,
     sums: dict[str, IntArray],
@@ -246,20 +237,6 @@ def _group(
         pair.astype(np.uint32),
         grouped["rows"].to_numpy(),
         tuple(grouped[name].to_numpy() for name in sums),
-    )
-
-
-def _concat_hashes(parts: Sequence[Hash128]) -> Hash128:
-    return Hash128(
-        np.concatenate([part.low for part in parts]),
-        np.concatenate([part.high for part in parts]),
-    )
-
-
-def _translate(codes: Codes, columns: Sequence[IntArray], sizes: Sequence[int]) -> Int64Array:
-    per_part = np.split(codes.codes, np.cumsum(sizes)[:-1])
-    return np.concatenate(
-        [renumbered[column] for renumbered, column in zip(per_part, columns, strict=True)]
     )
 
 

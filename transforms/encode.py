@@ -6,29 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from transforms.hashing import Hash128
 
 
 @dataclass(frozen=True)
 class Codes:
-    """A dictionary encoding of rows.
+    """A dictionary encoding of n rows with m distinct identities.
 
     Attributes:
         codes: Code of each row, shape (n,).
-        first: Row in which each code first occurs, shape (m,).
+        examples: A row of each code, shape (m,).
     """
 
     codes: npt.NDArray[np.int32]
-    first: npt.NDArray[np.int64]
+    examples: npt.NDArray[np.int64]
 
 
 def encode(hashes: Hash128) -> Codes:
-    """Gives equal hashes equal codes, in order of first occurrence.
+    """Gives equal hashes equal codes, in the order of the hashes.
 
-    The lower halves are encoded; the upper halves then show whether two identities share a lower
-    half, in which case whole identities are encoded.
+    Rows are sorted by their lower halves only, unless two identities share one.
 
     Args:
         hashes: Identity of each row, shape (n,).
@@ -36,23 +34,25 @@ def encode(hashes: Hash128) -> Codes:
     Returns:
         The codes.
     """
-    codes = _dictionary_codes(pa.array(hashes.low))
-    first = _first_occurrences(codes)
-    if not np.array_equal(hashes.high[first][codes], hashes.high):
-        pairs = np.stack([hashes.low, hashes.high], axis=1)
-        whole = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(16), len(pairs), [None, pa.py_buffer(pairs)]
-        )
-        codes = _dictionary_codes(whole)
-        first = _first_occurrences(codes)
-    return Codes(codes, first)
+    order = np.argsort(hashes.low)
+    new, same_low = _boundaries(hashes, order)
+    if (new & same_low).any():
+        order = np.lexsort((hashes.high, hashes.low))
+        new, _ = _boundaries(hashes, order)
+    codes = np.empty(len(hashes), np.int32)
+    codes[order] = np.cumsum(new, dtype=np.int32) - np.int32(1)
+    return Codes(codes, order[new])
 
 
-def _dictionary_codes(values: pa.Array) -> npt.NDArray[np.int32]:
-    return values.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-
-
-def _first_occurrences(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    first = np.empty(codes.max(initial=-1) + 1, np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    return first
+def _boundaries(
+    hashes: Hash128, order: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Returns, for rows in order, whether each differs from the row before in either half, and
+    whether it has the same lower half as the row before."""
+    low, high = hashes.low[order], hashes.high[order]
+    new = np.ones(len(order), np.bool_)
+    same_low = np.zeros(len(order), np.bool_)
+    np.equal(low[1:], low[:-1], out=same_low[1:])
+    np.not_equal(high[1:], high[:-1], out=new[1:])
+    new[1:] |= ~same_low[1:]
+    return new, same_low

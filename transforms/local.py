@@ -64,7 +64,7 @@ def exact_partials(
     """Returns the bounded sums per partition before selection and noise. They are private."""
     engine = Engine(tuple(unit), (plan,), key, unit_shards=1, partition_shards=1)
     batches = [engine.batch([rows])]
-    contributions = group_shard(batches, 0, [number_partitions(batches, 0, key)])
+    contributions = group_shard(batches, 0, [number_partitions(batches, 0)])
     partials = [engine.partial_sums(0, list(contributions))]
     if plan.public_keys is not None:
         partials.append(public_zeros(plan))

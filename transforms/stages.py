@@ -18,14 +18,15 @@ from transforms.batches import Batch, make_batch
 from transforms.bounding import add_up, bound_and_sum, public_zeros
 from transforms.contributions import (
     Contributions,
-    Partitions,
+    Numbering,
     group_shard,
     merge,
     number_partitions,
     prune,
 )
 from transforms.draw import draw
-from transforms.hashing import HashKey, hash_rows
+from transforms.hashing import HashKey
+from transforms.partitions import hash_keys
 from transforms.plan import TablePlan
 from transforms.rows import canonical_rows, select_columns, without_nulls
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
@@ -87,21 +88,17 @@ class Engine:
         Returns:
             One job per unit shard, which returns packed contributions keyed by table and shard.
         """
-        partitions = [
-            number_partitions(batches, table, self.key) for table in range(len(self.plans))
-        ]
+        numberings = [number_partitions(batches, table) for table in range(len(self.plans))]
         return [
-            partial(self._shard, batches, shard, partitions) for shard in range(self.unit_shards)
+            partial(self._shard, batches, shard, numberings) for shard in range(self.unit_shards)
         ]
 
     def _shard(
-        self, batches: Sequence[Batch], shard: int, partitions: Sequence[Partitions]
+        self, batches: Sequence[Batch], shard: int, numberings: Sequence[Numbering]
     ) -> list[tuple[int, bytes]]:
         packed = []
-        for table, contributions in enumerate(group_shard(batches, shard, partitions)):
-            pruned = prune(
-                contributions, self.plans[table].bounds.max_partitions_contributed, self.key
-            )
+        for table, contributions in enumerate(group_shard(batches, shard, numberings)):
+            pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)
             if len(pruned):
                 key = table * self.unit_shards + shard
                 packed.append((key, pack_contributions(pruned.compact())))
@@ -118,14 +115,13 @@ class Engine:
             The table's number and its partial sums.
         """
         table = shard_key // self.unit_shards
-        contributions = [unpack_contributions(part) for part in packed]
+        contributions = [unpack_contributions(part, self.key) for part in packed]
         return table, self.partial_sums(table, contributions)
 
     def partial_sums(self, table: int, contributions: Sequence[Contributions]) -> pl.DataFrame:
         """Merges, bounds and sums up all contributions of some units to one table."""
         plan = self.plans[table]
-        merged = merge(contributions, self.key)
-        pruned = prune(merged, plan.bounds.max_partitions_contributed, self.key)
+        pruned = prune(merge(contributions), plan.bounds.max_partitions_contributed)
         return bound_and_sum(pruned, plan)
 
     def shard_partials(
@@ -134,7 +130,7 @@ class Engine:
         """Adds up partial sums and packs them, keyed by table and partition shard."""
         plan = self.plans[table]
         added = add_up(partials, plan)
-        hashes = hash_rows(added.select(plan.keys), self.key, "partition")
+        hashes = hash_keys(added.select(plan.keys), self.key)
         shard = hashes.high % np.uint64(self.partition_shards)
         return [
             (table * self.partition_shards + int(number), pack_frame(added.filter(shard == number)))

@@ -12,7 +12,8 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.contributions import Contributions
-from transforms.hashing import Hash128
+from transforms.hashing import Hash128, HashKey
+from transforms.partitions import PartitionSet
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 _FIXED_COLUMNS = ("unit", "partition", "rows")
@@ -50,18 +51,23 @@ def pack_contributions(contributions: Contributions) -> bytes:
     sink = pa.BufferOutputStream()
     _write(sink, pa.table({name: pa.array(_shrink(column)) for name, column in columns.items()}))
     _write(sink, pa.table({name: pa.array(column) for name, column in units.items()}))
-    _write(sink, contributions.partitions.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    _write(sink, contributions.partitions.keys.to_arrow(compat_level=pl.CompatLevel.oldest()))
     return sink.getvalue().to_pybytes()
 
 
-def unpack_contributions(packed: bytes) -> Contributions:
-    """Reads what `pack_contributions` wrote."""
+def unpack_contributions(packed: bytes, key: HashKey) -> Contributions:
+    """Reads what `pack_contributions` wrote.
+
+    Args:
+        packed: The bytes.
+        key: Secret of the release, to hash the partitions' key values again.
+    """
     source = pa.BufferReader(packed)
     columns, units, partitions = _read(source), _read(source), _read(source)
     sums = [name for name in columns.column_names if name not in _FIXED_COLUMNS]
     return Contributions(
         Hash128(_numpy(units, "low"), _numpy(units, "high")),
-        pl.DataFrame(partitions),
+        PartitionSet.of(pl.DataFrame(partitions), key),
         *(_numpy(columns, name) for name in _FIXED_COLUMNS),
         sums=tuple(_numpy(columns, name) for name in sums),
     )

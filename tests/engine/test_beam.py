@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from oracle import as_dict, oracle_partials
+from oracle import oracle_partials
 
 import transforms as dp
 from transforms.hashing import HashKey

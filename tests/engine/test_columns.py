@@ -16,6 +16,7 @@ from transforms.contributions import Contributions, merge, prune
 from transforms.encode import encode
 from transforms.hashing import Hash128, HashKey, hash_rows, mix
 from transforms.metrics import MAX_LINF, MAX_ROWS, MAX_VALUE_GRANULES
+from transforms.partitions import PartitionSet
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
 
 KEY = HashKey(b"a key only for tests")
@@ -33,11 +34,9 @@ def hashes(pairs):
 def test_codes_tell_128_bit_identities_apart(pairs):
     codes = encode(hashes(pairs))
 
-    numbers = {}
-    for pair in pairs:
-        numbers.setdefault(pair, len(numbers))
+    numbers = {pair: number for number, pair in enumerate(sorted(set(pairs)))}
     assert codes.codes.tolist() == [numbers[pair] for pair in pairs]
-    assert [pairs[row] for row in codes.first] == list(numbers)
+    assert [pairs[row] for row in codes.examples] == list(numbers)
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50, unique=True))
@@ -101,7 +100,7 @@ def contributions(rows):
     identities = hash_rows(pl.DataFrame({"u": pl.Series(units, dtype=pl.Int64)}), KEY, "unit")
     return Contributions(
         identities,
-        frame,
+        PartitionSet.of(frame, KEY),
         np.array([units.index(r[0]) for r in rows], np.uint32),
         np.array([partitions.index(r[1]) for r in rows], np.uint32),
         np.array([r[2] for r in rows], np.int64),
@@ -111,7 +110,7 @@ def contributions(rows):
 
 def as_set(parts):
     return {
-        (int(parts.units.low[u]), parts.partitions["p"][int(p)], int(n), int(s))
+        (int(parts.units.low[u]), parts.partitions.keys["p"][int(p)], int(n), int(s))
         for u, p, n, s in zip(parts.unit, parts.partition, parts.rows, parts.sums[0], strict=True)
     }
 
@@ -124,7 +123,7 @@ def distinct(rows):
 @given(st.lists(ONE, min_size=1, max_size=40), st.integers(1, 4))
 def test_pruning_keeps_at_most_l0_and_all_of_small_units(rows, l0):
     whole = contributions(distinct(rows))
-    kept = prune(whole, l0, KEY)
+    kept = prune(whole, l0)
     per_unit = np.bincount(kept.unit, minlength=len(whole.units))
     expected = np.minimum(np.bincount(whole.unit, minlength=len(whole.units)), l0)
     assert per_unit.tolist() == expected.tolist()
@@ -135,8 +134,8 @@ def test_pruning_keeps_at_most_l0_and_all_of_small_units(rows, l0):
 @given(st.lists(st.lists(ONE, min_size=1, max_size=15), min_size=1, max_size=4), st.integers(1, 3))
 def test_pruning_parts_first_changes_nothing(parts, l0):
     wholes = [contributions(distinct(part)) for part in parts]
-    late = prune(merge(wholes, KEY), l0, KEY)
-    early = prune(merge([prune(whole, l0, KEY).compact() for whole in wholes], KEY), l0, KEY)
+    late = prune(merge(wholes), l0)
+    early = prune(merge([prune(whole, l0).compact() for whole in wholes]), l0)
     assert as_set(early) == as_set(late)
 
 
@@ -146,9 +145,9 @@ def test_pruning_is_exact_when_ranks_tie(rows, l0):
     whole = contributions(distinct(rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transforms.contributions.priorities", lambda u, p: np.zeros_like(u))
-        kept = prune(whole, l0, KEY)
+        kept = prune(whole, l0)
         parts = [contributions(distinct(rows)[i::2]) for i in (0, 1) if distinct(rows)[i::2]]
-        early = prune(merge([prune(part, l0, KEY) for part in parts], KEY), l0, KEY)
+        early = prune(merge([prune(part, l0) for part in parts]), l0)
     expected = np.minimum(np.bincount(whole.unit), l0)
     assert np.bincount(kept.unit, minlength=len(whole.units)).tolist() == expected.tolist()
     assert as_set(early) == as_set(kept)
@@ -158,7 +157,7 @@ def test_kept_partitions_look_random_over_units():
     """Every partition is kept about equally often; the bound is 7 standard deviations."""
     units, partitions, l0 = 2_000, 10, 3
     rows = [(u, p, 1, 0) for u in range(units) for p in range(partitions)]
-    kept = prune(contributions(rows), l0, KEY)
+    kept = prune(contributions(rows), l0)
     share = np.bincount(kept.partition, minlength=partitions) / units
     assert np.abs(share - l0 / partitions).max() < 7 * math.sqrt(0.3 * 0.7 / units)
 
@@ -186,7 +185,7 @@ def test_rescaling_is_exact_at_every_size(parts, linf, offset):
 @given(st.lists(ONE, min_size=1, max_size=30))
 def test_contributions_survive_packing(rows):
     whole = contributions(distinct(rows))
-    assert as_set(unpack_contributions(pack_contributions(whole))) == as_set(whole)
+    assert as_set(unpack_contributions(pack_contributions(whole), KEY)) == as_set(whole)
 
 
 @pytest.mark.parametrize(
@@ -195,13 +194,13 @@ def test_contributions_survive_packing(rows):
 def test_numbers_of_every_size_survive_packing(value):
     part = Contributions(
         hash_rows(pl.DataFrame({"u": [1]}), KEY, "unit"),
-        pl.DataFrame({"p": [1]}),
+        PartitionSet.of(pl.DataFrame({"p": [1]}), KEY),
         np.array([0], np.uint32),
         np.array([0], np.uint32),
         np.array([2**40], np.int64),
         (np.array([value], np.int64),),
     )
-    unpacked = unpack_contributions(pack_contributions(part))
+    unpacked = unpack_contributions(pack_contributions(part), KEY)
     assert unpacked.sums[0].tolist() == [value]
     assert unpacked.rows.tolist() == [2**40]
 

@@ -1,0 +1,344 @@
+"""A config that does not fit its input: where in the config, and what the input has instead."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.check import check_input, release_input
+from pipelines.plan import plan_release
+from pipelines.spec import ConfigError, load_release
+
+GOOD = """\
+release: r
+input:
+  files: data/*.parquet
+privacy:
+  unit: user_id
+  epsilon: 1.0
+  delta: 1e-6
+tables:
+  t:
+    keys: [country, day]
+    metrics:
+      uses: count
+      seconds: {sum: dwell, clip: [0, 10]}
+output:
+  folder: out
+"""
+COLUMNS = {
+    "user_id": pa.array(["a", "b"]),
+    "country": pa.array(["DE", "FR"]),
+    "day": pa.array([date(2024, 1, 1)] * 2),
+    "dwell": pa.array([1.0, 2.0]),
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+def write(folder, name, **changes):
+    """Writes a good file with some columns changed; a column that is None is left out."""
+    columns = {**COLUMNS, **changes}
+    kept = {column: values for column, values in columns.items() if values is not None}
+    pq.write_table(pa.table(kept), folder / "data" / name)
+
+
+def check(folder, config=GOOD):
+    """Plans and checks a release, as `run` does before it reads rows."""
+    path = folder / "release.yaml"
+    path.write_text(config)
+    release = load_release(path)
+    return check_input(release, release_input(release), plan_release(release).tables)
+
+
+def problems(folder, config=GOOD):
+    """Returns the problems of a release, with the folder cut out of paths."""
+    with pytest.raises(ConfigError) as caught:
+        check(folder, config)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{folder}/release.yaml:") for line in lines)
+    return [line.replace(f"{folder}/", "") for line in lines]
+
+
+def place(text, config=GOOD):
+    """Returns line:column of the only occurrence of a text in a config."""
+    assert config.count(text) == 1
+    before = config[: config.index(text)]
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
+def test_an_input_that_fits_gives_its_files_and_the_types_of_the_columns_that_are_read(folder):
+    write(folder, "b.parquet", more=pa.array([[1], [2]]))
+    write(folder, "a.parquet")
+    files, schema = check(folder)
+    assert [Path(file.path).name for file in files] == ["a.parquet", "b.parquet"]
+    assert schema == {
+        "user_id": pl.String(),
+        "country": pl.String(),
+        "day": pl.Date(),
+        "dwell": pl.Float64(),
+    }
+
+
+def test_a_file_that_two_globs_match_is_read_once(folder):
+    write(folder, "a.parquet")
+    config = GOOD.replace("data/*.parquet", "[data/*.parquet, data/a.parquet, ./data/a*.parquet]")
+    files, _ = check(folder, config)
+    assert len(files) == 1
+
+
+def test_each_glob_that_matches_nothing_is_a_problem_of_its_own(folder):
+    write(folder, "a.parquet")
+    config = GOOD.replace("data/*.parquet", "[data/*.parquet, dta/*.parquet, data/b.parquet]")
+    assert problems(folder, config) == [
+        f"release.yaml:{place('dta/', config)}: input.files[1]: no file matches dta/*.parquet",
+        f"release.yaml:{place('data/b', config)}: input.files[2]: no file matches data/b.parquet",
+    ]
+
+
+def test_a_single_glob_that_matches_nothing_is_placed_at_its_text(folder):
+    assert problems(folder) == [
+        f"release.yaml:{place('data/*')}: input.files: no file matches data/*.parquet"
+    ]
+
+
+def test_a_file_without_rows_of_bytes_is_no_match(folder):
+    (folder / "data" / "a.parquet").touch()
+    assert problems(folder)[0].endswith("no file matches data/*.parquet")
+
+
+def test_a_corrupt_file_is_named_and_the_others_are_checked_too(folder):
+    (folder / "data" / "a.parquet").write_bytes(b"PAR1 not")
+    write(folder, "b.parquet", dwell=pa.array(["x", "y"]))
+    found = problems(folder)
+    assert found[0] == (
+        f"release.yaml:{place('data/*')}: input.files: "
+        "data/a.parquet is not a readable Parquet file"
+    )
+    assert "data/b.parquet" in found[1]
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "there", "where", "path"),
+    [
+        ("user_id", "userid", "user_id", "privacy.unit"),
+        ("country", "Country", "country", "tables.t.keys[0]"),
+        ("day", "days", "day", "tables.t.keys[1]"),
+        ("dwell", "dwel", "dwell", "tables.t.metrics.seconds.sum"),
+    ],
+)
+def test_a_missing_column_is_placed_with_the_columns_there_and_the_closest_one(
+    folder, column, there, where, path
+):
+    write(folder, "a.parquet", **{column: None, there: COLUMNS[column]})
+    columns = [name for name in COLUMNS if name != column] + [there]
+    assert problems(folder) == [
+        f"release.yaml:{place(where)}: {path}: no column {column!r} in data/a.parquet; "
+        f"it has: {', '.join(columns)}; did you mean {there!r}?"
+    ]
+
+
+def test_a_missing_column_without_a_close_one_has_no_suggestion(folder):
+    write(folder, "a.parquet", user_id=None)
+    assert problems(folder) == [
+        f"release.yaml:{place('user_id')}: privacy.unit: no column 'user_id' in data/a.parquet; "
+        "it has: country, day, dwell"
+    ]
+
+
+def test_all_problems_of_a_file_are_reported_at_once_in_the_order_of_the_config(folder):
+    write(folder, "a.parquet", user_id=None, day=None, dwell=pa.array(["x", "y"]))
+    found = problems(folder)
+    assert [line.split(": ")[1] for line in found] == [
+        "privacy.unit",
+        "tables.t.keys[1]",
+        "tables.t.metrics.seconds.sum",
+    ]
+
+
+def test_many_files_with_the_same_problem_make_one_report(folder):
+    for name in "abc":
+        write(folder, f"{name}.parquet", dwell=None)
+    assert len(problems(folder)) == 1
+
+
+NESTED = {
+    "list": pa.array([["a"], ["b"]]),
+    "struct": pa.array([{"x": 1}, {"x": 2}]),
+    "map": pa.array([[("x", 1)], []], pa.map_(pa.string(), pa.int64())),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+@pytest.mark.parametrize(
+    ("column", "path"), [("country", "tables.t.keys[0]"), ("user_id", "privacy.unit")]
+)
+def test_a_nested_column_is_no_key_and_no_unit(folder, column, path, kind):
+    write(folder, "a.parquet", **{column: NESTED[kind]})
+    (found,) = problems(folder)
+    assert found.startswith(
+        f"release.yaml:{place(column)}: {path}: column {column!r} has the type "
+    )
+    assert found.endswith("; allowed for units and keys: scalars, in data/a.parquet")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["1", "2"]),
+        pa.array([date(2024, 1, 1)] * 2),
+        pa.array([datetime(2024, 1, 1)] * 2),
+        pa.array([[1], [2]]),
+        pa.array([b"1", b"2"]),
+    ],
+    ids=["string", "date", "timestamp", "list", "binary"],
+)
+def test_a_column_that_is_not_numeric_has_no_sum(folder, values):
+    write(folder, "a.parquet", dwell=values)
+    (found,) = problems(folder)
+    assert found.startswith(
+        f"release.yaml:{place('dwell')}: tables.t.metrics.seconds.sum: column 'dwell' has the type"
+    )
+    assert found.endswith("; allowed for sums: numbers, in data/a.parquet")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, 2], pa.int8()),
+        pa.array([1, 2], pa.uint64()),
+        pa.array([True, False]),
+        pa.array([1, 2], pa.decimal128(9, 2)),
+        pa.nulls(2),
+    ],
+    ids=["int8", "uint64", "bool", "decimal", "null"],
+)
+def test_every_kind_of_number_has_a_sum(folder, values):
+    write(folder, "a.parquet", dwell=values)
+    assert check(folder)[1]["dwell"] is not None
+
+
+def test_a_column_whose_type_differs_between_files_is_refused_by_the_later_file(folder):
+    write(folder, "a.parquet")
+    write(folder, "b.parquet", country=pa.array([1, 2]))
+    assert problems(folder) == [
+        f"release.yaml:{place('country')}: tables.t.keys[0]: column 'country' has the type Int64 "
+        "in data/b.parquet; allowed: String, as in the other files"
+    ]
+
+
+def test_every_file_with_another_type_is_reported(folder):
+    write(folder, "a.parquet")
+    write(folder, "b.parquet", country=pa.array([1, 2]))
+    write(folder, "c.parquet", user_id=pa.array([1, 2]))
+    found = problems(folder)
+    assert ["data/b.parquet" in found[1], "data/c.parquet" in found[0]] == [True, True]
+    assert len(found) == 2
+
+
+def test_types_that_become_the_same_may_differ_between_files(folder):
+    write(folder, "a.parquet")
+    write(folder, "b.parquet", country=COLUMNS["country"].dictionary_encode())
+    write(folder, "c.parquet", country=pa.array(["DE", "FR"], pa.large_string()))
+    write(folder, "d.parquet", dwell=pa.array([1, 2], pa.int16()))
+    assert len(check(folder)[0]) == 4
+
+
+def public(listed):
+    return GOOD.replace("keys: [country, day]", f"public: {{country: {listed}}}")
+
+
+def test_public_values_of_another_type_than_the_column_are_refused(folder):
+    write(folder, "a.parquet", country=pa.array([1, 2]))
+    config = public("[DE, FR]")
+    assert problems(folder, config) == [
+        f"release.yaml:{place('{country', config)}: tables.t.public: the values listed for "
+        "'country' have the type String; allowed: Int64, as in data/a.parquet"
+    ]
+
+
+def test_public_values_of_the_type_of_the_column_are_fine_whatever_its_width(folder):
+    write(folder, "a.parquet", country=pa.array([1, 2], pa.int16()))
+    assert check(folder, public("[1, 2]"))[1]["country"] == pl.Int16()
+
+
+def test_a_nested_column_with_public_values_is_one_problem_and_no_traceback(folder):
+    write(folder, "a.parquet", country=pa.array([["DE"], ["FR"]]))
+    (found,) = problems(folder, public("[DE, FR]"))
+    assert found.endswith("; allowed for units and keys: scalars, in data/a.parquet")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pa.array([b"x", b"y"]), pa.array([1, 2], pa.duration("s"))],
+    ids=["binary", "duration"],
+)
+def test_a_key_that_csv_cannot_hold_is_refused_before_anything_is_drawn(folder, values):
+    write(folder, "a.parquet", country=values)
+    config = f"{GOOD}  formats: [parquet, csv]\n"
+    (found,) = problems(folder, config)
+    assert found.startswith(f"release.yaml:{place('country')}: tables.t.keys[0]: column 'country'")
+    assert "which csv cannot hold; allowed: " in found
+    assert len(check(folder)[0]) == 1
+
+
+def test_a_unit_that_csv_cannot_hold_is_fine(folder):
+    write(folder, "a.parquet", user_id=pa.array([b"x", b"y"]))
+    assert len(check(folder, f"{GOOD}  formats: [parquet, csv]\n")[0]) == 1
+
+
+# Text files
+
+
+CSV = GOOD.replace("data/*.parquet", "data/*.csv")
+
+
+def test_a_csv_file_with_the_columns_is_fine_and_has_the_declared_types(folder):
+    (folder / "data" / "a.csv").write_text("more,user_id,country,day,dwell\n")
+    _, schema = check(folder, CSV.replace("privacy:", "  types: {day: date}\nprivacy:"))
+    assert schema == {
+        "user_id": pl.String(),
+        "country": pl.String(),
+        "day": pl.Date(),
+        "dwell": pl.Float64(),
+    }
+
+
+def test_a_csv_file_without_a_column_is_refused(folder):
+    (folder / "data" / "a.csv").write_text('user_id,"coun,try",day,dwell_s\n1,2,3,4\n')
+    found = problems(folder, CSV)
+    assert len(found) == 2
+    assert found[0] == (
+        f"release.yaml:{place('country')}: tables.t.keys[0]: no column 'country' in data/a.csv; "
+        "it has: user_id, coun,try, day, dwell_s; did you mean 'coun,try'?"
+    )
+
+
+def test_every_csv_file_needs_the_columns(folder):
+    (folder / "data" / "a.csv").write_text("user_id,country,day,dwell\n")
+    (folder / "data" / "b.csv").write_text("user_id,country,day\n")
+    (found,) = problems(folder, CSV)
+    assert "no column 'dwell' in data/b.csv" in found
+
+
+def test_a_compressed_file_that_is_not_one_is_refused(folder):
+    (folder / "data" / "a.csv.gz").write_text("user_id,country,day,dwell\n")
+    config = CSV.replace("data/*.csv", "data/*.csv.gz\n  format: csv")
+    assert problems(folder, config) == [
+        f"release.yaml:{place('data/*', config)}: input.files: data/a.csv.gz cannot be read"
+    ]
+
+
+def test_json_lines_are_not_read_to_check_them(folder):
+    (folder / "data" / "a.jsonl").write_bytes(b"\xff anything\n")
+    files, schema = check(folder, GOOD.replace("data/*.parquet", "data/*.jsonl"))
+    assert len(files) == 1
+    assert set(schema) == set(COLUMNS)
