@@ -16,12 +16,16 @@ import polars as pl
 
 from transforms.encode import encode
 from transforms.hashing import Hash128, HashKey, hash_rows
-from transforms.partitions import PartitionSet, hash_keys
+from transforms.partitions import PartitionSet, hash_keys, renumber
 from transforms.plan import TablePlan
+from transforms.pruning import first_ranked
 from transforms.rows import granules, without_nulls
 
 DROPPED = np.uint32(2**32 - 1)
 """Partition code of a row that does not count in a table."""
+
+EXCESS = 2
+"""A shard this many times larger than the average one is pruned at once."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,17 @@ class TableRows:
     partitions: PartitionSet
     partition: npt.NDArray[np.uint32]
     values: tuple[npt.NDArray[np.int32], ...]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> TableRows:
+        """Returns the rows at the given positions, and the partitions that they need."""
+        partition = self.partition[rows]
+        counted = np.flatnonzero(partition != DROPPED)
+        renumbered, used = renumber(partition[counted], len(self.partitions))
+        partition[counted] = renumbered
+        partitions = self.partitions if used.all() else self.partitions.take(used)
+        return TableRows(
+            partitions.compact(), partition, tuple(column[rows] for column in self.values)
+        )
 
 
 @dataclass(frozen=True)
@@ -91,20 +106,24 @@ def make_batch(
     """
     units = hash_rows(frame.select(unit), key, "unit")
     shard = (units.high % np.uint64(shards)).astype(np.uint16)
-    order = np.argsort(shard, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(shard, minlength=shards))])
-    tables = (_table_rows(frame, plan, key) for plan in plans)
+    tables = [
+        _without_excess(
+            _table_rows(frame, plan, key),
+            units,
+            shard,
+            EXCESS * frame.height // shards,
+            plan.bounds.max_partitions_contributed,
+        )
+        for plan in plans
+    ]
+    counted = np.logical_or.reduce([rows.partition != DROPPED for rows in tables])
+    order = np.flatnonzero(counted)
+    order = order[np.argsort(shard[order], kind="stable")]
+    sizes = np.bincount(shard[order], minlength=shards)
     return Batch(
         units.take(order),
-        tuple(
-            TableRows(
-                rows.partitions,
-                rows.partition[order],
-                tuple(column[order] for column in rows.values),
-            )
-            for rows in tables
-        ),
-        starts,
+        tuple(rows.take(order) for rows in tables),
+        np.concatenate([[0], np.cumsum(sizes)]),
     )
 
 
@@ -115,7 +134,7 @@ def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows
     complete = without_nulls(keys, plan.keys)
     identities = hash_keys(complete, key)
     codes = encode(identities)
-    partitions = PartitionSet(complete, codes.examples, identities.take(codes.examples)).compact()
+    partitions = PartitionSet(complete, codes.examples, identities.take(codes.examples))
     partition = codes.codes.astype(np.uint32)
     if plan.public_keys is not None:
         public = _is_public(partitions.keys, plan.public_keys)
@@ -132,6 +151,37 @@ def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows
     return TableRows(
         partitions, partition, tuple(column.to_numpy() for column in values.get_columns())
     )
+
+
+def _without_excess(
+    rows: TableRows,
+    units: Hash128,
+    shard: npt.NDArray[np.uint16],
+    usual_rows: int,
+    max_partitions: int,
+) -> TableRows:
+    """Drops rows that pruning would drop anyway, in shards of more than the usual rows.
+
+    A unit with a million partitions makes its shard large. Everybody else's rows are left for
+    later, when there is more to prune at once.
+    """
+    partition = rows.partition.copy()
+    for number in np.flatnonzero(np.bincount(shard) > usual_rows):
+        crowd = np.flatnonzero((shard == number) & (partition != DROPPED))
+        identities = units.take(crowd)
+        codes = encode(identities)
+        pair = codes.codes.astype(np.uint64) << np.uint64(32)
+        pair |= partition[crowd]
+        distinct = encode(Hash128(pair, pair))
+        keep = first_ranked(
+            codes.codes[distinct.examples],
+            partition[crowd[distinct.examples]],
+            identities.take(codes.examples),
+            rows.partitions.identities,
+            max_partitions,
+        )
+        partition[crowd[~keep[distinct.codes]]] = DROPPED
+    return TableRows(rows.partitions, partition, rows.values)
 
 
 def _is_public(partitions: pl.DataFrame, public: pl.DataFrame) -> npt.NDArray[np.bool_]:

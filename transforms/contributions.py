@@ -15,12 +15,17 @@ import polars as pl
 
 from transforms.batches import DROPPED, Batch
 from transforms.encode import encode
-from transforms.hashing import Hash128, U64Array, priorities
-from transforms.partitions import PartitionSet, concat_hashes, encode_together, unite
+from transforms.hashing import Hash128
+from transforms.partitions import (
+    PartitionSet,
+    concat_hashes,
+    encode_together,
+    renumber,
+    unite,
+)
+from transforms.pruning import first_ranked
 
 IntArray = npt.NDArray[np.integer]
-Int64Array = npt.NDArray[np.int64]
-
 _PARTITION_BITS = np.uint64(32)
 
 
@@ -60,8 +65,8 @@ class Contributions:
 
     def compact(self) -> Contributions:
         """Drops the units and partitions that no contribution needs."""
-        unit, used_units = _renumber(self.unit, len(self.units))
-        partition, used_partitions = _renumber(self.partition, len(self.partitions))
+        unit, used_units = renumber(self.unit, len(self.units))
+        partition, used_partitions = renumber(self.partition, len(self.partitions))
         return Contributions(
             self.units.take(used_units),
             self.partitions.take(used_partitions).compact(),
@@ -133,13 +138,10 @@ def group_shard(
 
 
 def prune(contributions: Contributions, max_partitions: int) -> Contributions:
-    """Keeps the contributions of each unit to its `max_partitions` first-ranked partitions.
+    """Keeps the contributions of each unit to its L0 first-ranked partitions (`transforms.pruning`).
 
-    The rank of a partition is a keyed hash of (unit, partition), so the kept set is a function of
-    the unit's own partitions. The smallest k of a set are among the smallest k of each of its
-    parts that they fall in: pruning parts, merging and pruning again keeps what pruning the whole
-    keeps. Every kept contribution has its unit's full accumulators of the part, hence
-    of the whole after merging.
+    Every kept contribution has its unit's full accumulators of the part, hence of the whole after
+    merging.
 
     Args:
         contributions: At most one contribution per unit and partition.
@@ -148,35 +150,14 @@ def prune(contributions: Contributions, max_partitions: int) -> Contributions:
     Returns:
         At most `max_partitions` contributions per unit.
     """
-    per_unit = np.bincount(contributions.unit, minlength=len(contributions.units))
-    crowded = (per_unit > max_partitions)[contributions.unit]
-    rows = np.flatnonzero(crowded)
-    if not len(rows):
-        return contributions
-    unit, partition = contributions.unit[rows], contributions.partition[rows]
-    identities = contributions.partitions.identities
-    rank = priorities(contributions.units.low[unit], identities.low[partition])
-    order = _sort_within_units(unit, rank, identities.high[partition])
-    keep = ~crowded
-    keep[rows[order[_position_in_run(unit[order]) < max_partitions]]] = True
-    return contributions.take(keep)
-
-
-def _sort_within_units(unit: IntArray, rank: U64Array, tie_breaker: U64Array) -> Int64Array:
-    """Returns the order of pairs by unit, then rank, then tie breaker.
-
-    One sort of numbers that hold the unit and the upper bits of the rank is enough, unless two of
-    them are equal.
-    """
-    unit_bits = np.uint64(int(unit.max()).bit_length())
-    packed = rank >> unit_bits
-    if unit_bits:
-        packed |= unit.astype(np.uint64) << (np.uint64(64) - unit_bits)
-    order = np.argsort(packed)
-    in_order = packed[order]
-    if (in_order[1:] == in_order[:-1]).any():
-        return np.lexsort((tie_breaker, rank, unit))
-    return order
+    keep = first_ranked(
+        contributions.unit,
+        contributions.partition,
+        contributions.units,
+        contributions.partitions.identities,
+        max_partitions,
+    )
+    return contributions if keep.all() else contributions.take(keep)
 
 
 def merge(parts: Sequence[Contributions]) -> Contributions:
@@ -238,15 +219,3 @@ def _group(
         grouped["rows"].to_numpy(),
         tuple(grouped[name].to_numpy() for name in sums),
     )
-
-
-def _renumber(index: IntArray, size: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-    used = np.zeros(size, np.bool_)
-    used[index] = True
-    return (np.cumsum(used, dtype=np.uint32) - np.uint32(1))[index], used
-
-
-def _position_in_run(sorted_values: IntArray) -> Int64Array:
-    starts = np.flatnonzero(np.diff(sorted_values, prepend=sorted_values[:1] + 1))
-    lengths = np.diff(starts, append=len(sorted_values))
-    return np.arange(len(sorted_values)) - np.repeat(starts, lengths)

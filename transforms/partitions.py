@@ -97,3 +97,18 @@ def concat_hashes(parts: Sequence[Hash128]) -> Hash128:
         np.concatenate([part.low for part in parts]),
         np.concatenate([part.high for part in parts]),
     )
+
+
+def renumber(index: IntArray, size: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+    """Closes the gaps in an index.
+
+    Args:
+        index: Positions from 0 to size - 1, shape (n,).
+        size: Number of positions.
+
+    Returns:
+        The new positions, and a mask of the old ones that are in use, shape (size,).
+    """
+    used = np.zeros(size, np.bool_)
+    used[index] = True
+    return (np.cumsum(used, dtype=np.uint32) - np.uint32(1))[index], used

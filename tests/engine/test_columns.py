@@ -144,7 +144,7 @@ def test_pruning_parts_first_changes_nothing(parts, l0):
 def test_pruning_is_exact_when_ranks_tie(rows, l0):
     whole = contributions(distinct(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transforms.contributions.priorities", lambda u, p: np.zeros_like(u))
+        patch.setattr("transforms.pruning.priorities", lambda u, p: np.zeros_like(u))
         kept = prune(whole, l0)
         parts = [contributions(distinct(rows)[i::2]) for i in (0, 1) if distinct(rows)[i::2]]
         early = prune(merge([prune(part, l0) for part in parts]), l0)

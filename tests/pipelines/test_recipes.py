@@ -1,0 +1,151 @@
+"""The recipes under configs/, on real and on generated data, against their exact bounded values."""
+
+import math
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines import run as run_module
+from pipelines import synthetic
+from pipelines.plan import plan_release
+from pipelines.run import run_release
+from pipelines.spec import load_release
+from transforms.bounding import UNITS
+from transforms.hashing import HashKey
+from transforms.local import exact_partials
+from transforms.metrics import PrivacyUnitCount
+from transforms.noise import noise_scale, release_probability
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FALSE_ALARM = 1e-7
+"""Probability that one assertion about noise fails although all is well; there are some ten."""
+
+
+@pytest.fixture
+def key(monkeypatch):
+    """The secret of the run, known here: which partitions of a unit count depends on it."""
+    key = HashKey.draw()
+    monkeypatch.setattr(run_module.HashKey, "draw", lambda: key)
+    return key
+
+
+def copy_recipe(folder, name, *data):
+    (folder / "configs" / "data").mkdir(parents=True)
+    for path in (f"{name}.yaml", *(f"data/{file}" for file in data)):
+        shutil.copy(CONFIGS / path, folder / "configs" / path)
+    return load_release(folder / "configs" / f"{name}.yaml")
+
+
+def run(release):
+    plan = plan_release(release)
+    done = run_release(release, plan, [], replace=False)
+    return {table.plan.name: table for table in done.published}
+
+
+def with_truth(table, release, rows, key):
+    """Joins a released table with its exact bounded values, in the unit of the columns."""
+    plan = table.plan
+    partials = exact_partials(rows.to_arrow(), release.spec.privacy.unit, plan, key)
+    exact = partials.select(
+        *plan.keys,
+        pl.col(UNITS).alias("units"),
+        *(
+            (
+                pl.col(UNITS if isinstance(metric.metric, PrivacyUnitCount) else metric.name)
+                * float(metric.granularity)
+            ).alias(f"{metric.name}_exact")
+            for metric in plan.metrics
+        ),
+    )
+    joined = exact.join(table.frame, on=plan.keys, how="left", coalesce=True)
+    assert joined.height == exact.height
+    return joined
+
+
+def assert_noise_is_as_stated(joined, plan):
+    """Checks each metric's errors against its Laplace noise.
+
+    |X| / b is exponential: P(|X| > t b) = exp(-t), so of n errors one is above b ln(n / p) with
+    probability at most p. Their mean is below x b, for x < 1, or above x b, for x > 1, with
+    probability at most (x exp(1 - x)) ** n (Chernoff). Noise is rounded to a granule, which moves
+    it by half a granule at most.
+    """
+    released = joined.drop_nulls(plan.metrics[0].name)
+    count = released.height
+    low, high = likely_means(count)
+    for metric in plan.metrics:
+        assert metric.mechanism.noise == "laplace"
+        step = float(metric.granularity)
+        scale = noise_scale(metric.mechanism) * step
+        assert metric.noise_std == pytest.approx(math.sqrt(2) * scale)
+        assert (released[f"{metric.name}_std"] == metric.noise_std).all()
+        errors = (released[metric.name] - released[f"{metric.name}_exact"]).abs()
+        assert errors.max() <= scale * math.log(count / FALSE_ALARM) + step
+        assert low * scale - step / 2 <= errors.mean() <= high * scale + step / 2
+
+
+def likely_means(count):
+    """Returns x below and above 1 with (x exp(1 - x)) ** count at most FALSE_ALARM."""
+    grid = [number / 1000 for number in range(10_000)]
+    likely = [x for x in grid if (x * math.exp(1 - x)) ** count > FALSE_ALARM]
+    return likely[0] - 0.001, likely[-1] + 0.001
+
+
+def assert_selection_is_as_stated(joined, plan):
+    """Checks that what is all but surely released is there, and what all but surely is not."""
+    probability = {
+        units: release_probability(plan.selection, units) for units in joined["units"].unique()
+    }
+    chance = joined["units"].replace_strict(probability, return_dtype=pl.Float64)
+    there = joined[plan.metrics[0].name].is_not_null()
+    tolerated = FALSE_ALARM / joined.height
+    assert there.filter(chance >= 1 - tolerated).all()
+    assert not there.filter(chance <= tolerated).any()
+    assert there.any()
+    assert not there.all()
+
+
+def test_bike_stations_on_the_real_trips(tmp_path, key):
+    data = ("bike_stations.csv", "valleybike_trips.parquet")
+    release = copy_recipe(tmp_path, "bike_stations", *data)
+    tables = run(release)
+    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet")
+
+    stations = tables["stations"]
+    listed = pl.read_csv(CONFIGS / "data" / "bike_stations.csv")["start_station"]
+    assert stations.frame["start_station"].to_list() == sorted(listed)
+    joined = with_truth(stations, release, trips, key)
+    assert_noise_is_as_stated(joined, stations.plan)
+    all_trips = trips.join(listed.to_frame(), on="start_station", how="semi").height
+    assert 0.1 * all_trips < joined["trips_exact"].sum() < all_trips
+
+    routes = tables["routes"]
+    joined = with_truth(routes, release, trips, key)
+    assert joined["trips"].is_not_null().sum() == routes.frame.height
+    assert_selection_is_as_stated(joined, routes.plan)
+    assert_noise_is_as_stated(joined, routes.plan)
+
+    published = tmp_path / "published" / "bike_stations"
+    assert sorted(path.name for path in published.iterdir()) == [
+        *("plan.json", "routes.csv", "routes.parquet", "stations.csv", "stations.parquet")
+    ]
+
+
+def test_emoji_weekly_on_generated_events(tmp_path, key):
+    release = copy_recipe(tmp_path, "emoji_weekly", "emoji_countries.csv")
+    events = tmp_path / "configs" / "data" / "emoji_weekly"
+    synthetic.write_emoji_events(events, rows=100_000, units=10_000, seed=11)
+    tables = run(release)
+    rows = pl.read_parquet(events / "*.parquet")
+
+    totals = tables["totals"]
+    assert set(totals.frame["country"]) == set(synthetic.COUNTRIES)
+    assert_noise_is_as_stated(with_truth(totals, release, rows, key), totals.plan)
+
+    by_country = tables["by_country"]
+    joined = with_truth(by_country, release, rows, key)
+    assert joined["uses"].is_not_null().sum() == by_country.frame.height
+    assert_selection_is_as_stated(joined, by_country.plan)
+    assert joined["uses_exact"].max() > by_country.frame["uses_std"][0]
