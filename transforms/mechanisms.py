@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from transforms.metrics import is_whole
@@ -40,13 +41,13 @@ class AdditiveMechanism:
 
     @property
     def l1(self) -> float:
-        """Sensitivity of the vector of all partitions in the L1 norm."""
-        return float(self.l0 * self.linf)
+        """Sensitivity of the vector of all partitions in the L1 norm, rounded up."""
+        return _at_least(self.l0 * self.linf, power=1)
 
     @property
     def l2(self) -> float:
         """Sensitivity of the vector of all partitions in the L2 norm, rounded up."""
-        return math.nextafter(math.sqrt(self.l0) * self.linf, math.inf)
+        return _at_least(self.l0 * self.linf**2, power=2)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields and the derived sensitivities as JSON values."""
@@ -94,6 +95,14 @@ def check_pre_threshold(value: int | None) -> None:
         raise ValueError(
             f"pre_threshold is {value!r}; allowed: a whole number from 1 to {MAX_PRE_THRESHOLD}"
         )
+
+
+def _at_least(value: int, *, power: int) -> float:
+    """Returns the smallest float whose power is at least a whole number."""
+    root = float(value) if power == 1 else math.sqrt(value)
+    while Fraction(root) ** power < value:
+        root = math.nextafter(root, math.inf)
+    return root
 
 
 def _check_budget(epsilon: float, delta: float, *, needs_delta: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 
 MAX_ROWS = 2**40
 """Rows of one privacy unit in one partition that the overflow proof allows."""
@@ -117,10 +117,12 @@ class Sum:
         if largest == 0:
             raise ValueError(f"granularity {step:g} rounds the whole {clip} to zero")
         if largest > MAX_VALUE_GRANULES:
-            least = Decimal(str(max(abs(low), abs(high)))) / MAX_VALUE_GRANULES
+            least = Context(prec=3, rounding=ROUND_CEILING).divide(
+                Decimal(str(max(abs(low), abs(high)))), Decimal(MAX_VALUE_GRANULES)
+            )
             raise ValueError(
                 f"{clip} is {largest:.4g} granules of {step:g}, so a sum could overflow; "
-                f"allowed: at most {MAX_VALUE_GRANULES}, a granularity of at least {least:.3g}"
+                f"allowed: at most {MAX_VALUE_GRANULES}, a granularity of at least {least:g}"
             )
 
     @property

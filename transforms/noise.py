@@ -2,7 +2,8 @@
 
 PyDP's secure generator keeps a process-wide buffer of random bytes and does not notice a fork:
 parent and children would draw the same noise, and two releases with the same noise subtract to the
-raw difference. Every draw here is refused in a process that was forked after this module loaded.
+raw difference. Every draw here is refused in a process that was forked after this module loaded. A
+process that draws from PyDP itself, forks, and only then loads this module is not noticed.
 
 `AddNoise` on an int64 rounds a sample of PyDP's discrete distribution, whose grid is a power of
 two of at most 1 for every scale allowed here, to a whole number (google/differential-privacy,
@@ -22,12 +23,22 @@ import numpy.typing as npt
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
 from pydp.algorithms.partition_selection import create_partition_strategy
 
-from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
+from transforms.mechanisms import AdditiveMechanism, NoiseKind, SelectionMechanism
 
 MAX_NOISE_SCALE = 2.0**40
 """Largest noise scale: beyond it PyDP's grid would be coarser than whole numbers."""
 
-_owner = os.getpid()
+_SMALL_SCALE = 10
+
+_forked = False
+
+
+def _mark_forked() -> None:
+    global _forked  # noqa: PLW0603
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_mark_forked)
 
 
 class NoiseAfterForkError(RuntimeError):
@@ -77,18 +88,30 @@ def noise_scale(mechanism: AdditiveMechanism) -> float:
 
 
 def noise_std(mechanism: AdditiveMechanism) -> float:
-    """Returns the standard deviation of the noise, in the unit of the metric's integers."""
-    scale = noise_scale(mechanism)
-    return scale * math.sqrt(2) if mechanism.noise == "laplace" else scale
+    """Returns the standard deviation of the noise, in the unit of the metric's integers.
 
-
-def half_width_95(mechanism: AdditiveMechanism) -> float:
-    """Returns h such that the noise is within -h..h with probability 0.95.
-
-    P(|X| > h) is exp(-h / b) for Laplace noise of diversity b, and 2 Phi(-h / sigma) for Gaussian.
+    Rounding to whole numbers adds 1 / 12 to the variance of noise of a large scale (W. F. Sheppard,
+    1897). For a small scale, the variance of a whole number N is the sum over k = 1, 2, ... of
+    (2 k - 1) P(|N| >= k), and |N| >= k when the noise was beyond k - 1 / 2 before rounding.
     """
     scale = noise_scale(mechanism)
-    return scale * (math.log(20) if mechanism.noise == "laplace" else 1.959963984540054)
+    if scale < _SMALL_SCALE:
+        steps = range(1, 50 * _SMALL_SCALE)
+        variance = sum((2 * k - 1) * _tail(mechanism.noise, scale, k - 0.5) for k in steps)
+    else:
+        variance = (2 if mechanism.noise == "laplace" else 1) * scale**2 + 1 / 12
+    return math.sqrt(variance)
+
+
+def half_width_95(mechanism: AdditiveMechanism) -> int:
+    """Returns the smallest whole h such that the noise is within -h..h with probability 0.95.
+
+    Before rounding, P(|X| > q) is exp(-q / b) for Laplace noise of diversity b, and 2 Phi(-q /
+    sigma) for Gaussian noise. After it, |X| is at most h as long as it was at most h + 1 / 2.
+    """
+    scale = noise_scale(mechanism)
+    quantile = scale * (math.log(20) if mechanism.noise == "laplace" else 1.959963984540054)
+    return max(0, math.ceil(quantile - 0.5))
 
 
 def selection_threshold(mechanism: SelectionMechanism) -> float:
@@ -118,6 +141,13 @@ def selection_threshold(mechanism: SelectionMechanism) -> float:
 def release_probability(mechanism: SelectionMechanism, units: int) -> float:
     """Returns the probability that a partition of so many privacy units is released."""
     return float(_selection(mechanism).probability_of_keep(units))
+
+
+def _tail(noise: NoiseKind, scale: float, distance: float) -> float:
+    """Returns the probability that noise before rounding is beyond a distance on either side."""
+    if noise == "laplace":
+        return math.exp(-distance / scale)
+    return math.erfc(distance / (scale * math.sqrt(2)))
 
 
 class _Additive(Protocol):
@@ -163,7 +193,7 @@ def _without_pre_threshold(mechanism: SelectionMechanism) -> SelectionMechanism:
 
 
 def _refuse_fork() -> None:
-    if os.getpid() != _owner:
+    if _forked:
         raise NoiseAfterForkError(
             "noise was asked for in a forked process, where the generator repeats its parent's "
             "draws; start workers with exec or multiprocessing's 'spawn'"

@@ -38,8 +38,8 @@ def render(drawn: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
 
 def _in_units(granules: pl.Expr, metric: MetricPlan) -> pl.Expr:
     step = metric.granularity
-    if step == step.to_integral_value():
-        return granules * int(step)
+    if step == 1:
+        return granules
     per_unit = 1 / step
     if per_unit == per_unit.to_integral_value():
         return granules / int(per_unit)

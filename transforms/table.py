@@ -16,6 +16,9 @@ from transforms.rows import identity
 SELECTION = "selection"
 """Name of the private selection among the shares of a table."""
 
+RESERVED = ("privacy_units:", "partition:", "public:", "value:")
+"""Beginnings of column names that the engine uses itself."""
+
 
 @dataclass(frozen=True)
 class PrivateSelection:
@@ -108,12 +111,18 @@ class Table:
                     f"{name!r} is no name for a metric; allowed: names without a colon, "
                     f"other than {SELECTION!r}"
                 )
+        for name, metric in self.metrics.items():
+            if not isinstance(metric, Metric):
+                raise ValueError(f"{name} is {metric!r}; allowed: Count(), PrivacyUnitCount(), Sum")
         names = [*self.keys, *(c for name in self.metrics for c in released_columns(name))]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
         if self.noise not in get_args(NoiseKind):
             raise ValueError(f"noise is {self.noise!r}; allowed: {', '.join(get_args(NoiseKind))}")
+        for key in self.keys:
+            if key.startswith(RESERVED):
+                raise ValueError(f"{key!r} is no name for a key; allowed: other names")
         if isinstance(self.partitions, PublicKeys):
             listed = self.partitions.frame.columns
             if set(listed) != set(self.keys):

@@ -265,9 +265,6 @@ def test_a_table_does_not_change_with_what_it_was_made_of():
     assert (made.keys, list(made.metrics), made.shares) == (("k",), ["n"], {"n": 2.0})
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only metrics are checked; the run fails with DuplicateError"
-)
 @pytest.mark.parametrize("key", ["privacy_units:", "value:x"])
 def test_keys_do_not_collide_with_names_of_the_engine(key):
     """A ValueError from the table, or a release: not an error of Polars while rows are read."""
