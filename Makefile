@@ -1,0 +1,59 @@
+# Two commands for a newcomer: `make run` and `make test`. Each sets up .venv when it is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EMOJI := configs/data/emoji_weekly
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test test-quick mutants lint format types bench schema lock clean
+
+run: $(VENV)/ready $(EMOJI)/.made  ## Release the two recipes: real bike trips, made-up emoji events
+	$(BIN)/dp-release plan configs/bike_stations.yaml
+	@echo
+	$(BIN)/dp-release run configs/bike_stations.yaml --replace
+	$(BIN)/dp-release run configs/emoji_weekly.yaml --replace
+	@echo "The tables are in published/. Look at configs/*.yaml for what was asked."
+
+test: $(VENV)/ready  ## All tests, the mutants too
+	$(BIN)/python -m pytest
+
+test-quick: $(VENV)/ready  ## Without slow and statistical tests
+	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
+
+mutants: $(VENV)/ready  ## Plant each bug of the catalogue and see that the tests find it
+	$(BIN)/python -m pytest tests/mutants
+
+lint: $(VENV)/ready types  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/ready  ## Compare with PipelineDP and DuckDB; ARGS=--large adds 100M rows
+	$(BIN)/python tests/bench/compare.py $(ARGS)
+
+schema: $(VENV)/ready  ## Write configs/release.schema.json
+	$(BIN)/python -m pipelines.spec.schema
+
+lock:  ## Pin all dependencies again, with uv
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) $(EMOJI) .bench published .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(EMOJI)/.made: pipelines/synthetic.py | $(VENV)/ready
+	$(BIN)/python -m pipelines.synthetic --rows 3_000_000 --units 300_000 --seed 7 --out $(EMOJI)
+	touch $@
