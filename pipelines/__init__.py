@@ -1,0 +1,1 @@
+"""A release as a program: config, plan, run, publication, command line."""

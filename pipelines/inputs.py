@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -108,7 +108,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
 def open_file(path: str) -> BinaryIO:
     """Opens a file on any file system for reading bytes, decompressed where its name says so."""
     try:
-        return cast(BinaryIO, FileSystems.open(path))
+        return FileSystems.open(path)
     except (BeamIOError, OSError):
         raise InputError(f"{path} cannot be opened") from None
 

@@ -10,6 +10,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.pvalue import PCollection
 
 from pipelines.inputs import Input, InputFile, is_local, open_file, open_parquet
 from pipelines.lines import read_csv, read_jsonl
@@ -36,7 +37,7 @@ class ReadTask(NamedTuple):
 
 
 @dataclass
-class ReadRows(beam.PTransform):  # type: ignore[misc]
+class ReadRows(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
     """Reads the columns of a release from its files, as a `PCollection` of `pyarrow.Table`.
 
     Attributes:
@@ -47,18 +48,19 @@ class ReadRows(beam.PTransform):  # type: ignore[misc]
     source: Input
     files: Sequence[InputFile]
 
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+    def expand(self, pipeline: beam.Pipeline) -> PCollection[pa.Table]:
         """Wires matching, splitting and reading."""
-        return (
+        tables: PCollection[pa.Table] = (
             pipeline
             | "List files" >> beam.Create([(file.path, file.size) for file in self.files])
             | "Split files" >> beam.ParDo(_SplitFile(self.source))
             | "Spread over workers" >> beam.Reshuffle()
             | "Read columns" >> beam.ParDo(_Read(self.source)).with_output_types(pa.Table)
         )
+        return tables
 
 
-class _SplitFile(beam.DoFn):  # type: ignore[misc]
+class _SplitFile(beam.DoFn):
     """Splits a file into reading tasks."""
 
     def __init__(self, source: Input) -> None:
@@ -75,7 +77,7 @@ class _SplitFile(beam.DoFn):  # type: ignore[misc]
             yield path, (0, 0), (0, 0), size
 
 
-class _Read(beam.DoFn):  # type: ignore[misc]
+class _Read(beam.DoFn):
     """Reads the rows of a task."""
 
     def __init__(self, source: Input) -> None:

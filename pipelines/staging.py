@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 
-class StageTable(beam.DoFn):  # type: ignore[misc]
+class StageTable(beam.DoFn):
     """Writes each drawn table to a Parquet file."""
 
     def __init__(self, folder: str, name: str) -> None:

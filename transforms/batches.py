@@ -130,7 +130,7 @@ def make_batch(
 def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows:
     keys = frame.select(plan.keys)
     if plan.public_keys is not None:
-        keys = keys.cast(dict(plan.public_keys.schema), strict=False)
+        keys = keys.cast(plan.public_keys.schema, strict=False)
     complete = without_nulls(keys, plan.keys)
     identities = hash_keys(complete, key)
     codes = encode(identities)

@@ -6,11 +6,13 @@ Nothing in this package sends a table across a shuffle (`transforms.wire`).
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 from apache_beam import coders
 
 
-class ArrowTableCoder(coders.Coder):  # type: ignore[misc]
+class ArrowTableCoder(coders.Coder):
     """Encodes a `pyarrow.Table` as an Arrow IPC stream."""
 
     def encode(self, value: pa.Table) -> bytes:
@@ -18,7 +20,8 @@ class ArrowTableCoder(coders.Coder):  # type: ignore[misc]
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, value.schema) as writer:
             writer.write_table(value)
-        return sink.getvalue().to_pybytes()
+        encoded: bytes = sink.getvalue().to_pybytes()
+        return encoded
 
     def decode(self, encoded: bytes) -> pa.Table:
         """Reads what `encode` wrote."""
@@ -32,6 +35,6 @@ class ArrowTableCoder(coders.Coder):  # type: ignore[misc]
         """Returns False: equal tables may be split into record batches differently."""
         return False
 
-    def to_type_hint(self) -> type:
+    def to_type_hint(self) -> Any:
         """Returns the type that the coder is for."""
         return pa.Table

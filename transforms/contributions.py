@@ -138,7 +138,7 @@ def group_shard(
 
 
 def prune(contributions: Contributions, max_partitions: int) -> Contributions:
-    """Keeps the contributions of each unit to its L0 first-ranked partitions (`transforms.pruning`).
+    """Keeps the contributions of each unit to its first-ranked partitions (`transforms.pruning`).
 
     Every kept contribution has its unit's full accumulators of the part, hence of the whole after
     merging.

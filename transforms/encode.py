@@ -47,8 +47,11 @@ def encode(hashes: Hash128) -> Codes:
 def _boundaries(
     hashes: Hash128, order: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Returns, for rows in order, whether each differs from the row before in either half, and
-    whether it has the same lower half as the row before."""
+    """Compares each row with the one before it in an order.
+
+    Returns:
+        Whether the hashes differ, and whether the lower halves are the same, shapes (n,).
+    """
     low, high = hashes.low[order], hashes.high[order]
     new = np.ones(len(order), np.bool_)
     same_low = np.zeros(len(order), np.bool_)

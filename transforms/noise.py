@@ -34,7 +34,7 @@ _forked = False
 
 
 def _mark_forked() -> None:
-    global _forked  # noqa: PLW0603
+    global _forked
     _forked = True
 
 

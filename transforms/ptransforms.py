@@ -9,6 +9,8 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
+from apache_beam.coders.typecoders import registry
+from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -37,16 +39,17 @@ PARTIAL_ROWS = 4_000_000
 THREADS = 2
 """Batches or shards under way at once on one worker."""
 
-beam.coders.registry.register_coder(pa.Table, ArrowTableCoder)
+registry.register_coder(pa.Table, ArrowTableCoder)
 
 
 @dataclass
-class DrawTables(beam.PTransform):  # type: ignore[misc]
+class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa.Table]]]):
     """Draws all tables of a release in one pass over the rows.
 
-    The input is a bounded `PCollection` of `pyarrow.Table`, of any sizes; the output maps each
-    table's name to a `PCollection` of `pyarrow.Table` with the drawn integers (`transforms.draw`). A draw
-    is behind a `Reshuffle`: whatever consumes it, and however often, sees the same numbers.
+    The input is a bounded `PCollection` of `pyarrow.Table`, of any sizes. The output maps each
+    table's name to a `PCollection` of `pyarrow.Table` with the drawn integers
+    (`transforms.draw`). A draw is behind a `Reshuffle`: whatever consumes it, and however often,
+    sees the same numbers.
 
     Attributes:
         unit: Privacy unit columns.
@@ -66,7 +69,7 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
     batch_bytes: int = BATCH_BYTES
     gather_bytes: int = GATHER_BYTES
 
-    def expand(self, rows: beam.PCollection) -> dict[str, beam.PCollection]:
+    def expand(self, rows: PCollection[pa.Table]) -> dict[str, PCollection[pa.Table]]:
         """Wires the stages."""
         _check_windowing(rows)
         engine = Engine(
@@ -97,7 +100,7 @@ class DrawTables(beam.PTransform):  # type: ignore[misc]
 
 
 @dataclass
-class Aggregate(beam.PTransform):  # type: ignore[misc]
+class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
     """Releases one table: a differentially private group-by.
 
     The input is a bounded `PCollection` of `pyarrow.Table`; the output is a `PCollection` of
@@ -130,15 +133,18 @@ class Aggregate(beam.PTransform):  # type: ignore[misc]
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
     noise: NoiseKind = "laplace"
 
-    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+    def expand(self, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
         """Wires plan, draw and rendering."""
         table = Table(self.keys, self.metrics, self.bounds, self.partitions, self.noise)
         (plan,) = plan_tables({"table": table}, self.budget)
         drawn = rows | "Draw" >> DrawTables(self.unit, (plan,))
-        return drawn["table"] | "Render" >> beam.Map(_render, plan).with_output_types(pa.Table)
+        rendered: PCollection[pa.Table] = drawn["table"] | "Render" >> beam.Map(
+            _render, plan
+        ).with_output_types(pa.Table)
+        return rendered
 
 
-class _PreAggregate(beam.DoFn):  # type: ignore[misc]
+class _PreAggregate(beam.DoFn):
     """Gathers tables to batches, and batches to packed contributions per unit shard."""
 
     def __init__(self, engine: Engine, batch_bytes: int, gather_bytes: int) -> None:
@@ -184,7 +190,7 @@ class _PreAggregate(beam.DoFn):  # type: ignore[misc]
             yield from packed
 
 
-class _BoundUnits(beam.DoFn):  # type: ignore[misc]
+class _BoundUnits(beam.DoFn):
     """Bounds the units of each shard and sends on partial sums by partition shard."""
 
     def __init__(self, engine: Engine) -> None:
@@ -221,7 +227,7 @@ class _BoundUnits(beam.DoFn):  # type: ignore[misc]
         return self._engine.shard_partials(table, gathered)
 
 
-class _Zeros(beam.DoFn):  # type: ignore[misc]
+class _Zeros(beam.DoFn):
     """Sends zeros for all public partitions."""
 
     def __init__(self, engine: Engine) -> None:
@@ -231,7 +237,7 @@ class _Zeros(beam.DoFn):  # type: ignore[misc]
         yield from self._engine.zeros()
 
 
-class _Draw(beam.DoFn):  # type: ignore[misc]
+class _Draw(beam.DoFn):
     """Draws the partitions of each shard."""
 
     def __init__(self, engine: Engine) -> None:
@@ -241,7 +247,7 @@ class _Draw(beam.DoFn):  # type: ignore[misc]
         yield self._engine.draw_partitions(*shard)
 
 
-class _SplitTables(beam.DoFn):  # type: ignore[misc]
+class _SplitTables(beam.DoFn):
     """Sends each table's draws to its own output."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -249,10 +255,10 @@ class _SplitTables(beam.DoFn):  # type: ignore[misc]
 
     def process(self, drawn: tuple[int, bytes]) -> Iterator[Any]:
         table, packed = drawn
-        yield beam.pvalue.TaggedOutput(self._names[table], unpack_table(packed))
+        yield TaggedOutput(self._names[table], unpack_table(packed))
 
 
-def _packed(do_fn: beam.DoFn) -> beam.ParDo:
+def _packed(do_fn: beam.DoFn) -> Any:
     return beam.ParDo(do_fn).with_output_types(tuple[int, bytes])
 
 
@@ -264,7 +270,7 @@ def _global(element: tuple[int, bytes]) -> WindowedValue:
     return GlobalWindows.windowed_value(element)
 
 
-def _check_windowing(rows: beam.PCollection) -> None:
+def _check_windowing(rows: PCollection[pa.Table]) -> None:
     if not rows.windowing.is_default():
         raise ValueError(
             f"the input has the windowing {rows.windowing}; allowed: the global window, because "

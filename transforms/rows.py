@@ -121,8 +121,8 @@ def without_nulls(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 def granules(metric: Sum) -> pl.Expr:
     """Returns the expression of a row's value as a whole number of granules.
 
-    With `clip` the value is clipped. With `clip_total` it saturates at `MAX_VALUE_GRANULES`, so
-    that no total can overflow. The result is Int32. The value times 1 / granularity is rounded half to even.
+    The value times 1 / granularity is clipped and rounded half to even, to an Int32. With
+    `clip_total` it is clipped to `MAX_VALUE_GRANULES` on both sides, so that no total can overflow.
     """
     low, high = (
         metric.interval_granules

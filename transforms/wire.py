@@ -23,7 +23,8 @@ def pack_frame(frame: pl.DataFrame) -> bytes:
     """Writes a frame as bytes."""
     sink = pa.BufferOutputStream()
     _write(sink, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    return sink.getvalue().to_pybytes()
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
 
 
 def unpack_frame(packed: bytes) -> pl.DataFrame:
@@ -52,7 +53,8 @@ def pack_contributions(contributions: Contributions) -> bytes:
     _write(sink, pa.table({name: pa.array(_shrink(column)) for name, column in columns.items()}))
     _write(sink, pa.table({name: pa.array(column) for name, column in units.items()}))
     _write(sink, contributions.partitions.keys.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    return sink.getvalue().to_pybytes()
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
 
 
 def unpack_contributions(packed: bytes, key: HashKey) -> Contributions:
@@ -66,10 +68,12 @@ def unpack_contributions(packed: bytes, key: HashKey) -> Contributions:
     columns, units, partitions = _read(source), _read(source), _read(source)
     sums = [name for name in columns.column_names if name not in _FIXED_COLUMNS]
     return Contributions(
-        Hash128(_numpy(units, "low"), _numpy(units, "high")),
+        Hash128(units["low"].to_numpy(), units["high"].to_numpy()),
         PartitionSet.of(pl.DataFrame(partitions), key),
-        *(_numpy(columns, name) for name in _FIXED_COLUMNS),
-        sums=tuple(_numpy(columns, name) for name in sums),
+        columns["unit"].to_numpy(),
+        columns["partition"].to_numpy(),
+        columns["rows"].to_numpy(),
+        tuple(columns[name].to_numpy() for name in sums),
     )
 
 
@@ -81,10 +85,6 @@ def _write(sink: pa.BufferOutputStream, table: pa.Table) -> None:
 def _read(source: pa.BufferReader) -> pa.Table:
     with pa.ipc.open_stream(source) as reader:
         return reader.read_all()
-
-
-def _numpy(table: pa.Table, name: str) -> npt.NDArray[np.integer]:
-    return table[name].combine_chunks().to_numpy(zero_copy_only=False)
 
 
 def _shrink(column: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:

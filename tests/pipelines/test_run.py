@@ -299,7 +299,7 @@ def test_a_second_draw_is_refused_without_replace_and_the_first_stays(tmp_path, 
 
 
 def test_replace_draws_anew_and_leaves_nothing_of_the_old_release(tmp_path, events):
-    events.write_text(events.read_text().replace("epsilon: 10000.0", "epsilon: 5.0"))
+    events.write_text(events.read_text().replace("epsilon: 10000.0", "epsilon: 300.0"))
     run(events)
     first = files_below(tmp_path / "out")
     events.write_text(events.read_text().replace("known:", "renamed:"))
