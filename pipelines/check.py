@@ -59,7 +59,7 @@ def check_input(
         if found:
             break
         read = {column: schema[column] for column in source.columns}
-        first = first or read
+        first = {**read, **{c: t for c, t in (first or {}).items() if t != pl.Null}}
         for path, message in _differences(release, first, read, file):
             problems.add(path, message)
     problems.raise_if_any()
@@ -90,13 +90,22 @@ def _problems(
         listed = {} if plan.public_keys is None else plan.public_keys.schema
         for column, dtype in listed.items():
             found = schema.get(column)
-            if found is None or found.is_nested() or canonical_type(column, found) == dtype:
+            if (
+                found is None
+                or found.is_nested()
+                or _can_match(canonical_type(column, found), dtype)
+            ):
                 continue
             yield (
                 ("tables", plan.name, "public"),
                 f"the values listed for {column!r} have the type {dtype}; "
                 f"allowed: {found}, as in {file.path}",
             )
+
+
+def _can_match(found: pl.DataType, listed: pl.DataType) -> bool:
+    """Returns whether keys of a type can be found in a list, whose type they are cast to."""
+    return found in (listed, pl.Null) or (found == pl.Date and listed == pl.String)
 
 
 def _unwritable(
@@ -121,7 +130,7 @@ def _differences(
         if _is_sum(path):
             continue
         expected = canonical_type(column, first[column])
-        if canonical_type(column, schema[column]) != expected:
+        if canonical_type(column, schema[column]) not in (expected, pl.Null):
             yield (
                 path,
                 f"column {column!r} has the type {schema[column]} in {file.path}; "

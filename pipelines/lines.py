@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from pipelines.spec import ColumnType
+from pipelines.spec import ColumnType, parse
 
 BLOCK_BYTES = 32 << 20
 """Text that is parsed at once."""
@@ -32,8 +32,6 @@ BLOCK_BYTES = 32 << 20
 _LINE = "line"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIELD = r',(?:"(?:[^"]|"")*"|[^",]*)'
-_TIMES = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
-_ZONE = "%:z"
 
 
 def read_csv(
@@ -59,7 +57,7 @@ def read_csv(
     for lines in _blocks(file, block_bytes):
         fields = _split(lines, len(header))
         yield fields.select(
-            _parse(pl.col("fields").list.get(header.index(name)).replace("", None), dtype).alias(
+            parse(pl.col("fields").list.get(header.index(name)).replace("", None), dtype).alias(
                 name
             )
             for name, dtype in types.items()
@@ -82,7 +80,7 @@ def read_jsonl(
     start = file.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
     for lines in _blocks(file, block_bytes, start):
         yield lines.select(
-            _parse(pl.col(_LINE).str.json_path_match(_json_path(name)), dtype).alias(name)
+            parse(pl.col(_LINE).str.json_path_match(_json_path(name)), dtype).alias(name)
             for name, dtype in types.items()
         )
 
@@ -141,36 +139,3 @@ def _unquoted(field: pl.Expr) -> pl.Expr:
 def _json_path(member: str) -> str:
     escaped = member.replace("\\", "\\\\").replace("'", "\\'")
     return f"$['{escaped}']"
-
-
-def _parse(raw: pl.Expr, dtype: ColumnType) -> pl.Expr:
-    text = raw.str.strip_chars()
-    match dtype:
-        case "string":
-            return raw
-        case "int":
-            return text.cast(pl.Int64, strict=False)
-        case "float":
-            return text.cast(pl.Float64, strict=False)
-        case "bool":
-            lowered = text.str.to_lowercase()
-            return pl.when(lowered.is_in(["true", "false"])).then(lowered == "true")
-        case "date":
-            return text.str.to_date("%Y-%m-%d", strict=False)
-        case "timestamp":
-            return _timestamp(text.str.replace("T", " ", literal=True))
-
-
-def _timestamp(text: pl.Expr) -> pl.Expr:
-    zoned = text.str.replace(r"[Zz]$", "+00:00")
-    with_zone = (
-        zoned.str.to_datetime(form + _ZONE, time_unit="us", strict=False).dt.convert_time_zone(
-            "UTC"
-        )
-        for form in _TIMES
-    )
-    without = (
-        text.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
-        for form in (*_TIMES, "%Y-%m-%d")
-    )
-    return pl.coalesce(*with_zone, *without)

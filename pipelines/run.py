@@ -123,7 +123,11 @@ def unit_shards(input_bytes: int) -> int:
 
 
 def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:
-    keys = {name: canonical_type(name, schema[name]) for name in table.keys}
+    keys = (
+        {name: canonical_type(name, schema[name]) for name in table.keys}
+        if table.public_keys is None
+        else table.public_keys.schema
+    )
     return read_staged(staging, table.name, keys, [metric.name for metric in table.metrics])
 
 

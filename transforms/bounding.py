@@ -100,7 +100,7 @@ def add_up(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
     """
     if len(partials) == 1:
         return partials[0]
-    return pl.concat(partials).group_by(plan.keys).agg(pl.all().sum())
+    return pl.concat(partials, how="vertical_relaxed").group_by(plan.keys).agg(pl.all().sum())
 
 
 def public_zeros(plan: TablePlan) -> pl.DataFrame:

@@ -76,7 +76,9 @@ def hash_rows(frame: pl.DataFrame, key: HashKey, purpose: str) -> Hash128:
     """Hashes each row of a frame of canonical columns (`transforms.rows`).
 
     Text and bytes are hashed with seeded XXH3; the 64 bits of other values are mixed with the
-    seed. Columns are chained, so their order matters.
+    seed. A whole number has one hash, whether it comes as an integer or as a float: a unit is the
+    same unit in a file whose id column was turned to floats by missing values. Columns are
+    chained, so their order matters.
 
     Args:
         frame: One or more columns without nulls.
@@ -138,7 +140,17 @@ def _hash_column(column: pl.Series, seed: int) -> U64Array:
     if column.dtype in (pl.String, pl.Binary):
         hashed = column.to_frame("x").select(plh.col("x").nchash.xxh3_64(seed=seed))
         return hashed.to_series().to_numpy(writable=True)
+    if column.dtype == pl.Float64:
+        return mix(_number_bits(column.to_numpy()) ^ np.uint64(seed))
     if column.dtype == pl.Boolean:
         column = column.cast(pl.Int64)
     bits = column.to_physical().cast(pl.Int64) if column.dtype == pl.Date else column.to_physical()
     return mix(bits.to_numpy().view(np.uint64) ^ np.uint64(seed))
+
+
+def _number_bits(values: npt.NDArray[np.float64]) -> U64Array:
+    """Returns the bits of floats, and for whole numbers the bits of the integer."""
+    whole = (values == np.floor(values)) & (np.abs(values) < 2.0**63)
+    bits = values.view(np.uint64).copy()
+    bits[whole] = values[whole].astype(np.int64).view(np.uint64)
+    return bits

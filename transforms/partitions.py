@@ -70,7 +70,7 @@ def unite(sets: Sequence[PartitionSet]) -> tuple[PartitionSet, list[npt.NDArray[
     codes, positions = encode_together([part.identities for part in sets])
     starts = np.cumsum([0, *(part.source.height for part in sets[:-1])])
     together = PartitionSet(
-        pl.concat([part.source for part in sets]),
+        pl.concat([part.source for part in sets], how="vertical_relaxed"),
         np.concatenate([part.rows + start for part, start in zip(sets, starts, strict=True)]),
         concat_hashes([part.identities for part in sets]),
     )

@@ -5,6 +5,7 @@
 | null or NaN in a privacy unit column | the row is dropped |
 | null or NaN in a key column | the row is dropped from the tables with that key |
 | negative zero in a key or unit | it is zero; infinities are ordinary values |
+| date or time outside the years 1 to 9999 in a key or unit | it is null |
 | null or NaN in a summed column | the row counts, and adds nothing to the sum |
 | infinity in a summed column | it is clipped like any large value |
 
@@ -14,6 +15,7 @@ The rules look at one row at a time and are applied before bounding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import MAXYEAR, MINYEAR, date
 
 import polars as pl
 import pyarrow as pa
@@ -73,10 +75,14 @@ def identity(name: str, dtype: pl.DataType) -> pl.Expr:
         TypeError: The type is not scalar.
     """
     canonical = canonical_type(name, dtype)
-    column = pl.col(name).cast(canonical)
-    if canonical != pl.Float64:
-        return column
-    return pl.when(column == 0).then(0.0).otherwise(column.fill_nan(None)).alias(name)
+    column = pl.col(name).cast(canonical, strict=False)
+    if canonical == pl.Float64:
+        return pl.when(column == 0).then(0.0).otherwise(column.fill_nan(None)).alias(name)
+    if canonical == pl.Date:
+        return pl.when(column.is_between(date.min, date.max)).then(column)
+    if isinstance(canonical, pl.Datetime):
+        return pl.when(column.dt.year().is_between(MINYEAR, MAXYEAR)).then(column)
+    return column
 
 
 def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:

@@ -76,7 +76,7 @@ class Engine:
 
     def batch(self, tables: Sequence[pa.Table]) -> Batch:
         """Encodes raw tables."""
-        frame = pl.concat([self.canonical(table) for table in tables])
+        frame = pl.concat([self.canonical(table) for table in tables], how="vertical_relaxed")
         return make_batch(frame, self.unit, self.plans, self.key, self.unit_shards)
 
     def shards(self, batches: Sequence[Batch]) -> list[Callable[[], list[tuple[int, bytes]]]]:

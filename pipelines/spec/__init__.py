@@ -6,7 +6,7 @@ one `file:line:column: path: what is wrong; what is allowed` per line. Later che
 config with `LoadedRelease.source.problem`.
 """
 
-from pipelines.spec.column_types import POLARS_TYPES, ColumnType
+from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
 from pipelines.spec.load import LoadedRelease, load_release
 from pipelines.spec.release_spec import InputSpec, OutputSpec, PrivacySpec, ReleaseSpec
@@ -34,6 +34,7 @@ __all__ = [
     "TableSpec",
     "did_you_mean",
     "load_release",
+    "parse",
     "plan_release_tables",
     "release_tables",
 ]

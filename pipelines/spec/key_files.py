@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse_text
+from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
 from pipelines.spec.errors import did_you_mean
 from pipelines.spec.fields import Scalar
 
@@ -116,7 +116,7 @@ def _as_input_type(column: pl.Series, kind: ColumnType) -> pl.Series:
 
 
 def _parse(column: pl.Series, kind: ColumnType) -> pl.Series:
-    parsed = parse_text(column, kind)
+    parsed = column.to_frame().select(parse(pl.col(column.name), kind)).to_series()
     wrong = column.filter(parsed.is_null() & column.is_not_null())
     if len(wrong):
         raise ValueError(f"has the value {wrong[0]!r}; allowed: values of type {kind}")

@@ -529,9 +529,6 @@ OUT_OF_RANGE = {
 }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="transforms.rows casts and keeps times that nothing downstream can print"
-)
 @pytest.mark.parametrize("kind", OUT_OF_RANGE)
 def test_keys_beyond_the_calendar_do_not_stop_a_run(tmp_path, kind):
     pq.write_table(pa.table({"user": USERS, "k": OUT_OF_RANGE[kind]}), tmp_path / "in.parquet")
