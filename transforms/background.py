@@ -46,7 +46,13 @@ class Background(Generic[Result]):
         while self._jobs:
             yield self._jobs.popleft().result()
 
+    def discard(self) -> None:
+        """Forgets all jobs: what a failed bundle left behind must not end up in the next."""
+        for job in self._jobs:
+            job.cancel()
+        self._jobs.clear()
+
     def close(self) -> None:
         """Drops what has not started and stops the threads."""
-        self._jobs.clear()
+        self.discard()
         self._executor.shutdown(cancel_futures=True)

@@ -157,6 +157,8 @@ class _PreAggregate(beam.DoFn):
         self._grouping: Background[list[tuple[int, bytes]]] = Background(THREADS)
 
     def start_bundle(self) -> None:
+        self._encoding.discard()
+        self._grouping.discard()
         self._tables: list[pa.Table] = []
         self._batches: list[Batch] = []
 
@@ -200,6 +202,7 @@ class _BoundUnits(beam.DoFn):
         self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
 
     def start_bundle(self) -> None:
+        self._background.discard()
         self._partials: dict[int, list[pl.DataFrame]] = {}
 
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
