@@ -30,7 +30,7 @@ from transforms.wire import unpack_table
 BATCH_BYTES = 64 << 20
 """Rows that are encoded together."""
 
-GATHER_BYTES = 512 << 20
+GATHER_BYTES = 768 << 20
 """Encoded batches that are pre-aggregated together: more prune better and cost more memory."""
 
 PARTIAL_ROWS = 4_000_000
