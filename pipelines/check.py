@@ -74,7 +74,7 @@ def _problems(
         if column not in schema:
             yield (
                 path,
-                f"no column {column!r} in {file.path}; it has: {', '.join(schema)}"
+                f"no column {column!r} in {file.path}{_known(release, schema)}"
                 f"{did_you_mean(column, schema)}",
             )
             continue
@@ -101,6 +101,13 @@ def _problems(
                 f"the values listed for {column!r} have the type {dtype}; "
                 f"allowed: {found}, as in {file.path}",
             )
+
+
+def _known(release: LoadedRelease, schema: Schema) -> str:
+    """Returns the columns to name in a message; the first line of a csv file may be a row."""
+    if release.spec.input.file_format == "csv":
+        return f", whose first line has {len(schema)} fields"
+    return f"; it has: {', '.join(schema)}"
 
 
 def _can_match(found: pl.DataType, listed: pl.DataType) -> bool:

@@ -105,6 +105,9 @@ def run(
     except RunError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was published", err=True)
+        raise typer.Exit(130) from None
     for table in done.published:
         _show(table)
 

@@ -124,8 +124,8 @@ def _parquet_schema(path: str) -> dict[str, pl.DataType]:
         if is_local(path):
             return dict(pl.scan_parquet(path, glob=False).collect_schema())
         return dict(pl.DataFrame(opened.schema_arrow.empty_table()).schema)
-    except pl.exceptions.PolarsError:
-        raise InputError(f"{path} is not a readable Parquet file") from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        raise InputError(f"{path} has columns of a type that cannot be read") from None
 
 
 def _read_header(path: str) -> list[str]:

@@ -58,12 +58,37 @@ def publish(
     Returns:
         The tables as published.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
     building = folder.with_name(f".{folder.name}.building")
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    for leftover in (building, replaced):
+    aside = leftover_of(folder)
+    for leftover in (building, aside):
         if leftover.exists():
             shutil.rmtree(leftover)
-    building.mkdir(parents=True)
+    building.mkdir(mode=0o700)
+    try:
+        published = _write_tables(plan, drawn, folder, building, formats)
+        building.chmod(0o755)
+        if folder.exists():
+            folder.rename(aside)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
+    return published
+
+
+def leftover_of(folder: Path) -> Path:
+    """Returns where the old release is while a new one takes its place."""
+    return folder.with_name(f".{folder.name}.replaced")
+
+
+def _write_tables(
+    plan: ReleasePlan,
+    drawn: Mapping[str, pl.DataFrame],
+    folder: Path,
+    building: Path,
+    formats: Sequence[str],
+) -> list[Published]:
     published = []
     for table in plan.tables:
         frame = render(drawn[table.name], table)
@@ -73,10 +98,6 @@ def publish(
         published.append(Published(table, frame, files))
     text = json.dumps(plan.to_dict(), indent=2, ensure_ascii=False)
     (building / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
-    if folder.exists():
-        folder.rename(replaced)
-    building.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
     return published
 
 

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import io
-import os
-import secrets
+import signal
+import threading
 import traceback
-from collections.abc import Sequence
-from contextlib import nullcontext, redirect_stderr
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import apache_beam as beam
 import polars as pl
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.check import Schema, check_input, release_input
+from pipelines.folders import check_output, staging_folder
 from pipelines.inputs import Input, InputFile
-from pipelines.output import Published, is_published, may_replace, publish
+from pipelines.options import OptionError, is_local, pipeline_options
+from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
 from pipelines.progress import progress
 from pipelines.sources import ReadRows
-from pipelines.spec import ConfigError, LoadedRelease
+from pipelines.spec import LoadedRelease
 from pipelines.staging import StageTable, read_staged
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
 from transforms.ptransforms import DrawTables
 from transforms.rows import canonical_type
-
-LOCAL_RUNNER = "FnApiRunner"
-"""What runs a pipeline on this machine. `DirectRunner` may choose another one by itself."""
 
 SHARD_BYTES = 32 << 20
 """Input per unit shard."""
@@ -69,27 +67,34 @@ def run_release(
         What was done.
 
     Raises:
-        ConfigError: The config does not fit the input or the output folder.
+        ConfigError: The config does not fit the input or the output folder, or another run of the
+            release is under way.
         RunError: A Beam option is wrong, or the pipeline or the publication failed.
     """
-    options = _pipeline_options(beam_options)
-    folder = _output_folder(release, replace=replace)
+    try:
+        options = pipeline_options(beam_options)
+    except OptionError as error:
+        raise RunError(str(error)) from None
+    folder = check_output(release, replace=replace)
     source = release_input(release)
     files, schema = check_input(release, source, plan.tables)
-    staging = _staging_folder(release, folder)
-    watched = _pin_local_runner(options) == LOCAL_RUNNER
-    try:
-        with progress(sum(file.size for file in files)) if watched else nullcontext():
-            _draw(plan, source, files, staging, options)
-        drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
-        published = publish(plan, drawn, folder, release.spec.output.formats)
-    except (Exception, pl.exceptions.PanicException) as error:
-        details = staging / "error.txt"
-        details.write_text(traceback.format_exc(), encoding="utf-8")
-        raise RunError(
-            f"the run failed with {type(error).__name__}; nothing was published; "
-            f"details, which may hold private values: {details}"
-        ) from None
+    with staging_folder(release, folder) as staging, _interrupts() as interrupted:
+        check_output(release, replace=replace)
+        try:
+            size = sum(file.size for file in files)
+            with progress(size) if is_local(options) else nullcontext():
+                _draw(plan, source, files, staging, options)
+            drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
+            published = publish(plan, drawn, folder, release.spec.output.formats)
+        except (Exception, pl.exceptions.PanicException) as error:
+            if interrupted:
+                raise KeyboardInterrupt from None
+            details = staging / "error.txt"
+            details.write_text(traceback.format_exc(), encoding="utf-8")
+            raise RunError(
+                f"the run failed with {type(error).__name__}; nothing was published; "
+                f"details, which may hold private values: {details}"
+            ) from None
     return Run(staging, published)
 
 
@@ -131,69 +136,20 @@ def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFram
     return read_staged(staging, table.name, keys, [metric.name for metric in table.metrics])
 
 
-def _output_folder(release: LoadedRelease, *, replace: bool) -> Path:
-    path = ("output", "folder")
-    if "://" in release.output_folder:
-        problem = "publication to URLs is not there yet; allowed: a folder on this machine"
-        raise ConfigError([release.source.problem(path, problem)])
-    folder = Path(release.output_folder)
-    if is_published(folder) and not replace:
-        problem = (
-            f"{folder} holds a release already, and a second draw of the same data would spend "
-            "its budget again; allowed: another folder, or --replace"
-        )
-        raise ConfigError([release.source.problem(path, problem)])
-    if not may_replace(folder):
-        problem = (
-            f"{folder} holds other files, and publication replaces the folder; "
-            "allowed: an empty folder, a new one, or one that a release was published to"
-        )
-        raise ConfigError([release.source.problem(path, problem)])
+@contextmanager
+def _interrupts() -> Iterator[list[bool]]:
+    """Notes a keyboard interrupt, which Beam turns into an error of the pipeline."""
+    seen: list[bool] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(True)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    previous = signal.signal(signal.SIGINT, note)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"{folder.parent} cannot be made: {error.strerror}"
-        raise ConfigError([release.source.problem(path, problem)]) from None
-    if not os.access(folder.parent, os.W_OK):
-        problem = f"{folder.parent} cannot be written to"
-        raise ConfigError([release.source.problem(path, problem)])
-    return folder
-
-
-def _staging_folder(release: LoadedRelease, output: Path) -> Path:
-    path = ("output", "staging")
-    staging = Path(release.staging_folder)
-    if staging.resolve().is_relative_to(output.resolve()):
-        problem = f"{staging} is private, and {output} is published; allowed: a folder outside it"
-        raise ConfigError([release.source.problem(path, problem)])
-    attempt = staging / _run_id()
-    try:
-        attempt.mkdir(mode=0o700, parents=True)
-    except OSError as error:
-        problem = f"{staging} cannot be made: {error.strerror}"
-        raise ConfigError([release.source.problem(path, problem)]) from None
-    return attempt
-
-
-def _pipeline_options(beam_options: Sequence[str]) -> PipelineOptions:
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            options = PipelineOptions(list(beam_options))
-            options.get_all_options()  # parses them all
-            return options
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise RunError(f"Beam options: {said.getvalue().splitlines()[-1]}") from None
-
-
-def _pin_local_runner(options: PipelineOptions) -> str:
-    standard = options.view_as(StandardOptions)
-    if standard.runner in (None, "DirectRunner"):
-        standard.runner = LOCAL_RUNNER
-    return str(standard.runner)
-
-
-def _run_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, previous)

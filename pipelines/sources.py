@@ -145,7 +145,11 @@ def _read_parquet(task: ReadTask, columns: list[str]) -> pa.Table:
     if is_local(task.path):
         first, end = task.rows
         rows = pl.scan_parquet(task.path, glob=False).select(columns).slice(first, end - first)
-        return rows.collect().to_arrow(compat_level=pl.CompatLevel.newest())
+        try:
+            return rows.collect().to_arrow(compat_level=pl.CompatLevel.newest())
+        except pl.exceptions.ComputeError:
+            # Polars is the faster reader, but refuses text that is not UTF-8.
+            pass
     return open_parquet(task.path).read_row_groups(list(range(*task.row_groups)), columns)
 
 

@@ -1,8 +1,8 @@
 """Keeps the values as drawn in private files, until they are published.
 
-A file is named for a digest of what is in it. A retried write makes the same file again, and a
-second draw, which the runner's `Reshuffle` should exclude, cannot pass for the first: its
-partitions come twice, and publication refuses them.
+A file is named for the partition shard that was drawn and a digest of what is in it. A retried
+write makes the same file again. A second draw of a shard, which the runner's `Reshuffle` should
+exclude, makes a second file, and publication refuses both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class StageTable(beam.DoFn):
         pq.write_table(drawn, buffer)
         content = buffer.getvalue()
         digest = hashlib.sha256(content).hexdigest()[:16]
-        path = FileSystems.join(self._folder, f"{self._name}-{digest}.parquet")
+        shard = drawn.schema.metadata[b"shard"].decode()
+        path = FileSystems.join(self._folder, f"{self._name}-{shard}-{digest}.parquet")
         partial = f"{path}.{uuid.uuid4().hex}.partial"
         with FileSystems.create(partial) as file:
             file.write(content)
@@ -43,7 +44,7 @@ class StageTable(beam.DoFn):
 
 
 class DrawnTwiceError(Exception):
-    """The staging files of a table hold more than one draw of a partition."""
+    """The staging files of a table hold more than one draw of a shard."""
 
 
 def read_staged(
@@ -61,11 +62,11 @@ def read_staged(
         All drawn partitions.
 
     Raises:
-        DrawnTwiceError: A partition is there more than once.
+        DrawnTwiceError: A shard is there more than once.
     """
     nothing = pl.DataFrame(schema={**keys, **dict.fromkeys(metrics, pl.Int64())})
     files = sorted(folder.glob(f"{name}-*.parquet"))
-    drawn = pl.concat([nothing, *(pl.read_parquet(file) for file in files)])
-    if drawn.select(keys.keys()).is_duplicated().any():
+    shards = [file.name.split("-")[1] for file in files]
+    if len(set(shards)) < len(shards):
         raise DrawnTwiceError(f"table {name} was drawn more than once")
-    return drawn
+    return pl.concat([nothing, *(pl.read_parquet(file) for file in files)])

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.encode import encode
+from transforms.encode import encode, encode_numbers
 from transforms.hashing import Hash128, HashKey, hash_rows
 from transforms.partitions import PartitionSet, hash_keys, renumber
 from transforms.plan import TablePlan
 from transforms.pruning import first_ranked
-from transforms.rows import granules, without_nulls
+from transforms.rows import as_listed, granules, without_nulls
 
 DROPPED = np.uint32(2**32 - 1)
 """Partition code of a row that does not count in a table."""
@@ -130,7 +130,10 @@ def make_batch(
 def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows:
     keys = frame.select(plan.keys)
     if plan.public_keys is not None:
-        keys = keys.cast(plan.public_keys.schema, strict=False)
+        keys = keys.select(
+            as_listed(name, keys.schema[name], dtype)
+            for name, dtype in plan.public_keys.schema.items()
+        )
     complete = without_nulls(keys, plan.keys)
     identities = hash_keys(complete, key)
     codes = encode(identities)
@@ -172,7 +175,7 @@ def _without_excess(
         codes = encode(identities)
         pair = codes.codes.astype(np.uint64) << np.uint64(32)
         pair |= partition[crowd]
-        distinct = encode(Hash128(pair, pair))
+        distinct = encode_numbers(pair)
         keep = first_ranked(
             codes.codes[distinct.examples],
             partition[crowd[distinct.examples]],

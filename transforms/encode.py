@@ -23,6 +23,13 @@ class Codes:
     examples: npt.NDArray[np.int64]
 
 
+def encode_numbers(numbers: npt.NDArray[np.uint64]) -> Codes:
+    """Gives equal numbers equal codes, in the order of the numbers, shape (n,)."""
+    order = np.argsort(numbers)
+    in_order = numbers[order]
+    return _codes(order, np.concatenate([[True], in_order[1:] != in_order[:-1]])[: len(order)])
+
+
 def encode(hashes: Hash128) -> Codes:
     """Gives equal hashes equal codes, in the order of the hashes.
 
@@ -39,7 +46,11 @@ def encode(hashes: Hash128) -> Codes:
     if (new & same_low).any():
         order = np.lexsort((hashes.high, hashes.low))
         new, _ = _boundaries(hashes, order)
-    codes = np.empty(len(hashes), np.int32)
+    return _codes(order, new)
+
+
+def _codes(order: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> Codes:
+    codes = np.empty(len(order), np.int32)
     codes[order] = np.cumsum(new, dtype=np.int32) - np.int32(1)
     return Codes(codes, order[new])
 

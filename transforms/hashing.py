@@ -4,8 +4,14 @@ The key is a secret of one release, the same for all workers and retries. The pr
 not rest on it: bounding is a function of one unit's own data for every key. It stops a client from
 choosing ids that overload a shard or contributions that always survive.
 
-Identity is 128 bits wide. Adding one unit with L0 partitions to a data set of N partitions merges
-two partitions with probability at most L0 * N / 2^128 over the key, below 1e-24 for a trillion.
+Identity is the text of a value, whatever the column's type: the id 7 is the same unit as an
+integer, as a float (pandas makes floats of ids when one is missing) and as text. Dates and times
+are their number of days or microseconds.
+
+Identities are 128 bits of XXH3 under two secret seeds. That is no cryptographic hash: for text of
+up to 240 bytes no way to make two values collide without the seeds is known to us; for longer text
+there is one, so that is first replaced by its HMAC-SHA256. If two partitions did collide, they
+would be bounded, selected and released as one, under the key values of either.
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ U64Array = npt.NDArray[np.uint64]
 _MULTIPLIER: Final = np.uint64(0xD6E8FEB86659FD93)
 _HALF: Final = np.uint64(32)
 _BLOCK: Final = 1 << 15
+_LONGEST: Final = 240
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,15 @@ class HashKey:
         return cls(secrets.token_bytes(32))
 
     def seed(self, purpose: str) -> int:
-        """Returns the 64-bit seed for one purpose (BLAKE2b keyed with the secret)."""
-        digest = hashlib.blake2b(purpose.encode(), key=self.secret[:64], digest_size=8).digest()
-        return int.from_bytes(digest, "little")
+        """Returns the 64-bit seed for one purpose."""
+        return int.from_bytes(self._derive(purpose)[:8], "little")
+
+    def text(self, purpose: str) -> str:
+        """Returns a key of 256 bits for one purpose, as text."""
+        return self._derive(purpose).hex()
+
+    def _derive(self, purpose: str) -> bytes:
+        return hashlib.blake2b(purpose.encode(), key=self.secret[:64], digest_size=32).digest()
 
 
 @dataclass(frozen=True)
@@ -75,25 +88,24 @@ class Hash128:
 def hash_rows(frame: pl.DataFrame, key: HashKey, purpose: str) -> Hash128:
     """Hashes each row of a frame of canonical columns (`transforms.rows`).
 
-    Text and bytes are hashed with seeded XXH3; the 64 bits of other values are mixed with the
-    seed. A whole number has one hash, whether it comes as an integer or as a float: a unit is the
-    same unit in a file whose id column was turned to floats by missing values. Columns are
-    chained, so their order matters.
-
     Args:
-        frame: One or more columns without nulls.
+        frame: One or more columns without nulls. Their order matters.
         key: Secret of the release.
         purpose: Separates the hashes of different uses.
 
     Returns:
         One hash per row.
     """
+    texts = [_without_long(_text(column), key) for column in frame.get_columns()]
     halves = []
     for half in ("low", "high"):
-        first, *others = frame.get_columns()
-        chained = _hash_column(first, key.seed(f"{purpose}/{half}/0"))
-        for position, column in enumerate(others, 1):
-            chained ^= _hash_column(column, key.seed(f"{purpose}/{half}/{position}"))
+        first, *others = (
+            _hash_text(text, key.seed(f"{purpose}/{half}/{position}"))
+            for position, text in enumerate(texts)
+        )
+        chained = first
+        for position, hashed in enumerate(others):
+            chained ^= mix(hashed ^ np.uint64(key.seed(f"{purpose}/{half}/join/{position}")))
             chained = mix(chained)
         halves.append(chained)
     return Hash128(*halves)
@@ -134,23 +146,30 @@ def mix(values: U64Array) -> U64Array:
     return values
 
 
-def _hash_column(column: pl.Series, seed: int) -> U64Array:
-    if column.dtype.is_decimal():
-        column = column.cast(pl.String)
+def _text(column: pl.Series) -> pl.Series:
+    """Returns the text by which values are known; bytes stay bytes."""
     if column.dtype in (pl.String, pl.Binary):
-        hashed = column.to_frame("x").select(plh.col("x").nchash.xxh3_64(seed=seed))
-        return hashed.to_series().to_numpy(writable=True)
+        return column
     if column.dtype == pl.Float64:
-        return mix(_number_bits(column.to_numpy()) ^ np.uint64(seed))
-    if column.dtype == pl.Boolean:
-        column = column.cast(pl.Int64)
-    bits = column.to_physical().cast(pl.Int64) if column.dtype == pl.Date else column.to_physical()
-    return mix(bits.to_numpy().view(np.uint64) ^ np.uint64(seed))
+        whole = (column == column.floor()) & (column.abs() < 2.0**63)
+        integers = column.cast(pl.Int64, strict=False).cast(pl.String)
+        return integers.zip_with(whole, column.cast(pl.String))
+    if column.dtype.is_decimal():
+        text = column.cast(pl.String)
+        stripped = text.str.strip_chars_end("0").str.strip_suffix(".")
+        return stripped.zip_with(text.str.contains(".", literal=True), text)
+    return column.to_physical().cast(pl.String)
 
 
-def _number_bits(values: npt.NDArray[np.float64]) -> U64Array:
-    """Returns the bits of floats, and for whole numbers the bits of the integer."""
-    whole = (values == np.floor(values)) & (np.abs(values) < 2.0**63)
-    bits = values.view(np.uint64).copy()
-    bits[whole] = values[whole].astype(np.int64).view(np.uint64)
-    return bits
+def _without_long(text: pl.Series, key: HashKey) -> pl.Series:
+    size = text.bin.size() if text.dtype == pl.Binary else text.str.len_bytes()
+    if not (size > _LONGEST).any():
+        return text
+    digest = plh.col("x").chash.hmac_sha256(key=key.text("long text"))
+    digests = text.to_frame("x").filter(size > _LONGEST).select(digest).to_series()
+    return text.scatter((size > _LONGEST).arg_true(), digests.cast(text.dtype))
+
+
+def _hash_text(text: pl.Series, seed: int) -> U64Array:
+    hashed = text.to_frame("x").select(plh.col("x").nchash.xxh3_64(seed=seed))
+    return hashed.to_series().to_numpy(writable=True)

@@ -18,7 +18,7 @@ from transforms.metrics import Bounds, Metric
 from transforms.plan import TablePlan, plan_tables
 from transforms.render import render
 from transforms.stages import Engine
-from transforms.table import PrivateSelection, PublicKeys, Table
+from transforms.table import PrivateSelection, PublicKeys, Table, column_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def aggregate(
     data: pd.DataFrame | pl.DataFrame | pa.Table,
     *,
-    unit: Sequence[str],
-    keys: Sequence[str],
+    unit: str | Sequence[str],
+    keys: str | Sequence[str],
     metrics: Mapping[str, Metric],
     budget: Budget,
     bounds: Bounds = Bounds(),
@@ -54,7 +54,7 @@ def aggregate(
     """
     table = Table(keys, metrics, bounds, partitions, noise)
     (plan,) = plan_tables({"table": table}, budget)
-    partials = exact_partials(as_arrow(data), tuple(unit), plan, HashKey.draw())
+    partials = exact_partials(as_arrow(data), column_names("unit", unit), plan, HashKey.draw())
     return render(draw(partials, plan), plan).to_pandas()
 
 
@@ -77,4 +77,7 @@ def as_arrow(data: pd.DataFrame | pl.DataFrame | pa.Table) -> pa.Table:
         return data
     if isinstance(data, pl.DataFrame):
         return data.to_arrow()
-    return pa.Table.from_pandas(data, preserve_index=False)
+    try:
+        return pa.Table.from_pandas(data, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise TypeError("a column holds values of several types; allowed: one type each") from None

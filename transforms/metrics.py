@@ -113,6 +113,8 @@ class Sum:
         step = self.step
         if not step.is_finite() or step <= 0:
             raise ValueError(f"granularity is {self.granularity}; allowed: a number above 0")
+        if not 0 < float(1 / step) < math.inf:
+            raise ValueError(f"granularity {step:g} is out of the range of floats")
         largest = max(abs(bound) for bound in self.interval_granules)
         if largest == 0:
             raise ValueError(f"granularity {step:g} rounds the whole {clip} to zero")

@@ -41,7 +41,7 @@ class MetricPlan:
         return noise_std(self.mechanism) * float(self.granularity)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TablePlan:
     """One table with all its mechanisms: everything that the engine needs to know.
 

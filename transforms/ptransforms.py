@@ -24,7 +24,7 @@ from transforms.metrics import Bounds, Metric
 from transforms.plan import TablePlan, plan_tables
 from transforms.render import render
 from transforms.stages import Engine
-from transforms.table import PrivateSelection, PublicKeys, Table
+from transforms.table import PrivateSelection, PublicKeys, Table, column_names
 from transforms.wire import unpack_table
 
 BATCH_BYTES = 64 << 20
@@ -61,7 +61,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         gather_bytes: Encoded batches that are pre-aggregated together.
     """
 
-    unit: Sequence[str]
+    unit: str | Sequence[str]
     plans: Sequence[TablePlan]
     key: HashKey = field(default_factory=HashKey.draw)
     unit_shards: int = 16
@@ -73,7 +73,11 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         """Wires the stages."""
         _check_windowing(rows)
         engine = Engine(
-            tuple(self.unit), tuple(self.plans), self.key, self.unit_shards, self.partition_shards
+            column_names("unit", self.unit),
+            tuple(self.plans),
+            self.key,
+            self.unit_shards,
+            self.partition_shards,
         )
         names = [plan.name for plan in self.plans]
         pre_aggregate = _PreAggregate(engine, self.batch_bytes, self.gather_bytes)
@@ -125,8 +129,8 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
         noise: Distribution of the noise.
     """
 
-    unit: Sequence[str]
-    keys: Sequence[str]
+    unit: str | Sequence[str]
+    keys: str | Sequence[str]
     metrics: Mapping[str, Metric]
     budget: Budget
     bounds: Bounds = Bounds()
@@ -163,7 +167,10 @@ class _PreAggregate(beam.DoFn):
         self._batches: list[Batch] = []
 
     def process(self, table: pa.Table) -> Iterator[tuple[int, bytes]]:
-        self._tables.append(self._engine.select(table))
+        selected = self._engine.select(table)
+        if self._tables and selected.schema != self._tables[0].schema:
+            self._encode()
+        self._tables.append(selected)
         if sum(table.nbytes for table in self._tables) >= self._batch_bytes:
             self._encode()
         if sum(batch.size for batch in self._batches) >= self._gather_bytes:

@@ -7,6 +7,7 @@
 | negative zero in a key or unit | it is zero; infinities are ordinary values |
 | date or time outside the years 1 to 9999 in a key or unit | it is null |
 | null or NaN in a summed column | the row counts, and adds nothing to the sum |
+| text that is not UTF-8 in a key or unit | its bad bytes are replaced by U+FFFD |
 | infinity in a summed column | it is clipped like any large value |
 
 The rules look at one row at a time and are applied before bounding.
@@ -23,6 +24,13 @@ import pyarrow as pa
 from transforms.metrics import MAX_VALUE_GRANULES, Sum
 
 _EXACT = (pl.Boolean, pl.Date, pl.Time, pl.String, pl.Binary, pl.UInt64, pl.Null)
+
+_BYTES_OF_TEXT = {
+    pa.string(): pa.binary(),
+    pa.large_string(): pa.large_binary(),
+    pa.string_view(): pa.binary_view(),
+}
+"""Arrow does not check that text is UTF-8; Polars breaks when it is not."""
 
 
 def canonical_rows(
@@ -45,7 +53,8 @@ def canonical_rows(
     """
     identities = list(dict.fromkeys(identity_columns))
     values = list(dict.fromkeys(value_columns))
-    frame = pl.DataFrame(select_columns(table, [*identities, *values]))
+    selected = select_columns(table, [*identities, *values])
+    frame = pl.DataFrame({name: _column(selected[name]) for name in selected.column_names})
     return frame.select(
         *(identity(name, frame.schema[name]) for name in identities),
         *(_value(name, frame.schema[name]).alias(value_name(name)) for name in values),
@@ -83,6 +92,27 @@ def identity(name: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(canonical, pl.Datetime):
         return pl.when(column.dt.year().is_between(MINYEAR, MAXYEAR)).then(column)
     return column
+
+
+def as_listed(name: str, dtype: pl.DataType, listed: pl.DataType) -> pl.Expr:
+    """Returns the expression of a canonical key column in the type of a public key list.
+
+    Numbers fit each other where they are whole, because pandas makes floats of whole numbers when
+    one is missing; others are null.
+
+    Raises:
+        TypeError: The types do not fit.
+    """
+    column = pl.col(name)
+    if dtype in (listed, pl.Null):
+        return column.cast(listed)
+    if dtype.is_numeric() and listed.is_numeric():
+        cast = column.cast(listed, strict=False)
+        return pl.when(cast.cast(dtype, strict=False) == column).then(cast)
+    raise TypeError(
+        f"key column {name!r} has the type {dtype} in the rows and {listed} in the list of "
+        "public keys; allowed: one type"
+    )
 
 
 def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
@@ -137,6 +167,27 @@ def granules(metric: Sum) -> pl.Expr:
     )
     scaled = pl.col(value_name(metric.column)) * float(1 / metric.step)
     return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32).fill_null(0)
+
+
+def _column(column: pa.ChunkedArray) -> pl.Series:
+    if not column.num_chunks:
+        return pl.Series(column)
+    if pa.types.is_dictionary(column.type) and column.type.value_type in _BYTES_OF_TEXT:
+        return pl.concat(
+            [_text(chunk.dictionary).gather(pl.Series(chunk.indices)) for chunk in column.chunks]
+        )
+    if column.type in _BYTES_OF_TEXT:
+        return pl.concat([_text(chunk) for chunk in column.chunks])
+    return pl.Series(column)
+
+
+def _text(array: pa.Array) -> pl.Series:
+    raw = pl.Series(array.view(_BYTES_OF_TEXT[array.type]))
+    try:
+        return raw.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        texts = (value if value is None else value.decode(errors="replace") for value in raw)
+        return pl.Series(texts, dtype=pl.String)
 
 
 def _value(name: str, dtype: pl.DataType) -> pl.Expr:

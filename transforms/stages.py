@@ -1,4 +1,4 @@
-"""The stages of an aggregation on one worker, as pure functions from bytes to bytes.
+"""The stages of an aggregation on one worker, without Beam.
 
 The functions in `transforms.ptransforms` only buffer and forward what these compute. A stage's
 output key is `table * shards + shard`.
@@ -6,6 +6,7 @@ output key is `table * shards + shard`.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -75,8 +76,8 @@ class Engine:
         return without_nulls(frame, self.unit)
 
     def batch(self, tables: Sequence[pa.Table]) -> Batch:
-        """Encodes raw tables."""
-        frame = pl.concat([self.canonical(table) for table in tables], how="vertical_relaxed")
+        """Encodes raw tables of one schema."""
+        frame = pl.concat([self.canonical(table) for table in tables])
         return make_batch(frame, self.unit, self.plans, self.key, self.unit_shards)
 
     def shards(self, batches: Sequence[Batch]) -> list[Callable[[], list[tuple[int, bytes]]]]:
@@ -109,7 +110,7 @@ class Engine:
 
         Args:
             shard_key: Table and unit shard.
-            packed: Everything that `shard_rows` made for that key.
+            packed: Everything that `shards` made for that key.
 
         Returns:
             The table's number and its partial sums.
@@ -154,9 +155,11 @@ class Engine:
             packed: Everything that `shard_partials` and `zeros` made for that key.
 
         Returns:
-            The table's number and the packed draw.
+            The table's number and the packed draw, whose schema metadata names the shard and the
+            draw.
         """
         table = shard_key // self.partition_shards
         plan = self.plans[table]
         partials = add_up([unpack_frame(part) for part in packed], plan)
-        return table, pack_frame(draw(partials, plan))
+        origin = {"shard": str(shard_key), "draw": uuid.uuid4().hex}
+        return table, pack_frame(draw(partials, plan), origin)

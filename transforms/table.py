@@ -10,7 +10,7 @@ from typing import get_args
 import polars as pl
 
 from transforms.mechanisms import NoiseKind, SelectionStrategy, check_pre_threshold
-from transforms.metrics import Bounds, Metric
+from transforms.metrics import Bounds, Metric, Sum
 from transforms.rows import identity
 
 SELECTION = "selection"
@@ -42,7 +42,7 @@ class PrivateSelection:
         check_pre_threshold(self.pre_threshold)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PublicKeys:
     """Partitions are listed in advance; each is released, with or without data.
 
@@ -54,7 +54,7 @@ class PublicKeys:
         TypeError: A column is not scalar.
     """
 
-    frame: pl.DataFrame = field(compare=False)
+    frame: pl.DataFrame
 
     def __post_init__(self) -> None:
         keys = self.frame.select(identity(name, dtype) for name, dtype in self.frame.schema.items())
@@ -87,7 +87,7 @@ class Table:
         ValueError: A name or share is not allowed.
     """
 
-    keys: Sequence[str]
+    keys: str | Sequence[str]
     metrics: Mapping[str, Metric]
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
@@ -96,13 +96,9 @@ class Table:
     shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.keys, str):
-            raise ValueError(f"keys is {self.keys!r}; allowed: a list of column names")
-        object.__setattr__(self, "keys", tuple(self.keys))
+        object.__setattr__(self, "keys", column_names("keys", self.keys))
         object.__setattr__(self, "metrics", dict(self.metrics))
         object.__setattr__(self, "shares", dict(self.shares))
-        if not self.keys:
-            raise ValueError("a table needs at least one key column")
         if not self.metrics:
             raise ValueError("a table needs at least one metric")
         for name in self.metrics:
@@ -111,6 +107,8 @@ class Table:
                     f"{name!r} is no name for a metric; allowed: names without a colon, "
                     f"other than {SELECTION!r}"
                 )
+        for name in [*self.keys, *(m.column for m in self.metrics.values() if isinstance(m, Sum))]:
+            check_column_name(name)
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
                 raise ValueError(f"{name} is {metric!r}; allowed: Count(), PrivacyUnitCount(), Sum")
@@ -120,9 +118,6 @@ class Table:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
         if self.noise not in get_args(NoiseKind):
             raise ValueError(f"noise is {self.noise!r}; allowed: {', '.join(get_args(NoiseKind))}")
-        for key in self.keys:
-            if key.startswith(RESERVED):
-                raise ValueError(f"{key!r} is no name for a key; allowed: other names")
         if isinstance(self.partitions, PublicKeys):
             listed = self.partitions.frame.columns
             if set(listed) != set(self.keys):
@@ -142,6 +137,27 @@ class Table:
         """Share of the table's budget per mechanism: the selection, then the metrics."""
         names = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
         return {name: self.shares.get(name, 1.0) for name in [*names, *self.metrics]}
+
+
+def column_names(what: str, names: str | Sequence[str]) -> tuple[str, ...]:
+    """Returns one or several column names as a tuple.
+
+    Raises:
+        ValueError: There is none, or one cannot be used.
+    """
+    columns = (names,) if isinstance(names, str) else tuple(names)
+    if not columns:
+        raise ValueError(f"{what} is empty; allowed: one or more column names")
+    for name in columns:
+        check_column_name(name)
+    return columns
+
+
+def check_column_name(name: str) -> None:
+    """Raises a ValueError when a column has a name that the engine or Polars uses itself."""
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    if is_pattern or name.startswith(RESERVED):
+        raise ValueError(f"column {name!r} cannot be used under this name; allowed: rename it")
 
 
 def released_columns(metric: str) -> tuple[str, str, str, str]:

@@ -6,6 +6,8 @@ coder writes; `bytes` has a standard coder on every runner.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -19,10 +21,11 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 _FIXED_COLUMNS = ("unit", "partition", "rows")
 
 
-def pack_frame(frame: pl.DataFrame) -> bytes:
-    """Writes a frame as bytes."""
+def pack_frame(frame: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Writes a frame, and metadata of its schema, as bytes."""
     sink = pa.BufferOutputStream()
-    _write(sink, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _write(sink, table.replace_schema_metadata(metadata))
     packed: bytes = sink.getvalue().to_pybytes()
     return packed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,18 @@ class LoadedRelease:
         """Returns a path of the config, relative to the config's folder; URLs stay as they are."""
         if "://" in path:
             return path
-        return os.path.normpath(Path(self.source.file).parent / path)
+        return os.path.normpath(Path(self.source.file).parent / Path(path).expanduser())
 
     @property
     def input_files(self) -> tuple[str, ...]:
-        """Globs of the input files."""
-        return tuple(self.resolve(glob) for glob in self.spec.input.files)
+        """Globs of the input files; the folder of the config is no pattern."""
+        folder = glob.escape(str(Path(self.source.file).parent))
+        return tuple(
+            pattern
+            if "://" in pattern
+            else os.path.normpath(Path(folder) / Path(pattern).expanduser())
+            for pattern in self.spec.input.files
+        )
 
     @property
     def output_folder(self) -> str:

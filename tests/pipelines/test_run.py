@@ -261,7 +261,7 @@ def test_bundles_that_run_twice_show_one_draw_in_every_format(tmp_path):
     config = write_config(tmp_path, TABLES, epsilon=30.0, delta=0.5)
     done = command("run", config, "--", "--direct_runner_bundle_repeat=2")
     assert (done.returncode, done.stderr) == (0, "")
-    (attempt,) = (tmp_path / ".dp-release" / "r").iterdir()
+    (attempt,) = (tmp_path / ".dp-release" / "r").glob("*/")
     for table, keys in {"t": ["country", "day"], "known": ["country"]}.items():
         found = published(tmp_path, table)
         assert found.height == 3
@@ -277,7 +277,8 @@ def test_a_table_that_was_drawn_twice_is_not_published(tmp_path, events, monkeyp
     def draw_and_copy(plan, source, files, staging, options):
         draw(plan, source, files, staging, options)
         staged = next(staging.glob("t-*.parquet"))
-        staged.with_name("t-copy.parquet").write_bytes(staged.read_bytes())
+        again = "-".join([*staged.stem.split("-")[:2], "0123456789abcdef.parquet"])
+        staged.with_name(again).write_bytes(staged.read_bytes())
 
     draw = run_module._draw
     monkeypatch.setattr(run_module, "_draw", draw_and_copy)
@@ -295,7 +296,7 @@ def test_a_second_draw_is_refused_without_replace_and_the_first_stays(tmp_path, 
     assert done.stderr.startswith(f"{events}:6:11: output.folder: {tmp_path}/out holds a release")
     assert "allowed: another folder, or --replace" in done.stderr
     assert files_below(tmp_path / "out") == before
-    assert len(list((tmp_path / ".dp-release" / "r").iterdir())) == 1
+    assert len(list((tmp_path / ".dp-release" / "r").glob("*/"))) == 1
 
 
 def test_replace_draws_anew_and_leaves_nothing_of_the_old_release(tmp_path, events):
@@ -700,7 +701,7 @@ def test_a_file_where_the_output_folder_should_be_is_kept(tmp_path, events):
 def test_an_output_folder_that_cannot_be_made_is_refused_before_anything_is_read(tmp_path, events):
     (tmp_path / "file").write_text("")
     events.write_text(events.read_text().replace("folder: out", "folder: file/deeper/out"))
-    assert f"{tmp_path}/file/deeper cannot be made" in refused(events, "output.folder")
+    assert f"{tmp_path}/file is not a folder" in refused(events, "output.folder")
     events.write_text(events.read_text().replace("folder: file/deeper/out", "folder: file/out"))
     refused(events, "output.folder")
     assert not (tmp_path / ".dp-release").exists()

@@ -584,5 +584,5 @@ def test_public_keys_are_in_the_order_of_the_keys():
 def test_the_same_tables_give_the_same_plan():
     tables = {"t": Table(["k"], ALL_METRICS, Bounds(3, 2), noise="gaussian")}
     first, second = (plan_tables(tables, Budget(1.0, 1e-6)) for _ in range(2))
-    assert first == second
+    assert [plan.mechanisms for plan in first] == [plan.mechanisms for plan in second]
     assert Counter(first[0].mechanisms) == Counter(second[0].mechanisms)

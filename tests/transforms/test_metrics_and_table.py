@@ -200,15 +200,22 @@ def table(**options):
 
 
 def test_a_table_has_a_key_and_a_metric():
-    with pytest.raises(ValueError, match="at least one key"):
+    with pytest.raises(ValueError, match="keys is empty; allowed: one or more column names"):
         table(keys=[])
     with pytest.raises(ValueError, match="at least one metric"):
         table(metrics={})
 
 
-def test_keys_are_a_list():
-    with pytest.raises(ValueError, match=says("keys is 'country'; allowed: a list of column")):
-        table(keys="country")
+def test_one_key_needs_no_list():
+    assert table(keys="country").keys == ("country",)
+
+
+@pytest.mark.parametrize("name", ["*", "^k.*$", "value:x", "privacy_units:"])
+def test_patterns_and_names_of_the_engine_are_no_columns(name):
+    with pytest.raises(ValueError, match="cannot be used under this name; allowed: rename it"):
+        table(keys=[name])
+    with pytest.raises(ValueError, match="cannot be used under this name; allowed: rename it"):
+        table(metrics={"s": Sum(name, clip=(0, 1))})
 
 
 @pytest.mark.parametrize("name", ["a:b", ":", "selection"])

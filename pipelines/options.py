@@ -1,0 +1,70 @@
+"""Options of the Beam runner, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    StandardOptions,
+    _BeamArgumentParser,
+)
+from apache_beam.runners.runner import create_runner
+
+from pipelines.spec import did_you_mean
+
+LOCAL_RUNNER = "FnApiRunner"
+"""What runs a pipeline on this machine. `DirectRunner` may choose another one by itself."""
+
+
+class OptionError(Exception):
+    """A Beam option is wrong."""
+
+
+def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Parses options for Beam; the local runner is pinned.
+
+    Args:
+        arguments: Command line arguments: `--runner=FlinkRunner`.
+
+    Returns:
+        The options.
+
+    Raises:
+        OptionError: Beam does not know an option, or cannot use its value.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
+    for options in _option_classes(PipelineOptions):
+        options._add_argparse_args(parser)
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        known = [option for action in parser._actions for option in action.option_strings]
+        name = unknown[0].partition("=")[0]
+        raise OptionError(f"{unknown[0]!r} is not a Beam option{did_you_mean(name, known)}")
+    parsed = PipelineOptions(list(arguments))
+    standard = parsed.view_as(StandardOptions)
+    if standard.runner in (None, "DirectRunner"):
+        standard.runner = LOCAL_RUNNER
+    try:
+        create_runner(standard.runner)
+    except (ValueError, ImportError) as error:
+        first_line = str(error).splitlines()[0]
+        raise OptionError(f"the runner {standard.runner!r} cannot be used: {first_line}") from None
+    return parsed
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Returns whether the pipeline runs in this process."""
+    return str(options.view_as(StandardOptions).runner) == LOCAL_RUNNER
+
+
+class _Parser(_BeamArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"Beam options: {message}")
+
+
+def _option_classes(options: type[PipelineOptions]) -> Iterator[type[PipelineOptions]]:
+    yield options
+    for subclass in options.__subclasses__():
+        yield from _option_classes(subclass)
