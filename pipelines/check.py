@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from pipelines.inputs import Input, InputError, InputFile, input_schema, match_files
 from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
-from transforms.plan import TablePlan
 from transforms.rows import canonical_type, check_value_type
 
 Schema = Mapping[str, pl.DataType]
@@ -21,15 +20,12 @@ def release_input(release: LoadedRelease) -> Input:
     return Input(release.input_files, spec.input.file_format, columns, spec.column_types())
 
 
-def check_input(
-    release: LoadedRelease, source: Input, plans: Sequence[TablePlan]
-) -> tuple[list[InputFile], Schema]:
+def check_input(release: LoadedRelease, source: Input) -> tuple[list[InputFile], Schema]:
     """Finds the input files and checks their columns.
 
     Args:
         release: The release series.
         source: What it reads.
-        plans: Its tables.
 
     Returns:
         The files, and the type of each column read.
@@ -53,7 +49,7 @@ def check_input(
         except InputError as error:
             problems.add(("input", "files"), str(error))
             continue
-        found = list(_problems(release, schema, file, plans))
+        found = list(_problems(release, schema, file))
         for path, message in found:
             problems.add(path, message)
         if found:
@@ -68,7 +64,7 @@ def check_input(
 
 
 def _problems(
-    release: LoadedRelease, schema: Schema, file: InputFile, plans: Sequence[TablePlan]
+    release: LoadedRelease, schema: Schema, file: InputFile
 ) -> Iterator[tuple[KeyPath, str]]:
     for path, column in release.spec.named_columns():
         if column not in schema:
@@ -86,21 +82,6 @@ def _problems(
         except TypeError as error:
             yield path, f"{error}, in {file.path}"
     yield from _unwritable(release, schema, file)
-    for plan in plans:
-        listed = {} if plan.public_keys is None else plan.public_keys.schema
-        for column, dtype in listed.items():
-            found = schema.get(column)
-            if (
-                found is None
-                or found.is_nested()
-                or _can_match(canonical_type(column, found), dtype)
-            ):
-                continue
-            yield (
-                ("tables", plan.name, "public"),
-                f"the values listed for {column!r} have the type {dtype}; "
-                f"allowed: {found}, as in {file.path}",
-            )
 
 
 def _known(release: LoadedRelease, schema: Schema) -> str:
@@ -108,11 +89,6 @@ def _known(release: LoadedRelease, schema: Schema) -> str:
     if release.spec.input.file_format == "csv":
         return f", whose first line has {len(schema)} fields"
     return f"; it has: {', '.join(schema)}"
-
-
-def _can_match(found: pl.DataType, listed: pl.DataType) -> bool:
-    """Returns whether keys of a type can be found in a list, whose type they are cast to."""
-    return found in (listed, pl.Null) or (found == pl.Date and listed == pl.String)
 
 
 def _unwritable(

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from dataclasses import replace as replace_tables
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +23,7 @@ from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
 from pipelines.progress import progress
+from pipelines.public_types import fit_public_keys
 from pipelines.sources import ReadRows
 from pipelines.spec import LoadedRelease
 from pipelines.staging import StageTable, read_staged
@@ -77,7 +79,8 @@ def run_release(
         raise RunError(str(error)) from None
     folder = check_output(release, replace=replace)
     source = release_input(release)
-    files, schema = check_input(release, source, plan.tables)
+    files, schema = check_input(release, source)
+    plan = replace_tables(plan, tables=fit_public_keys(release, plan.tables, schema))
     with staging_folder(release, folder) as staging, _interrupts() as interrupted:
         check_output(release, replace=replace)
         try:

@@ -9,6 +9,9 @@ from typing import Any, Literal, get_args
 
 from transforms.metrics import is_whole
 
+MAX_EPSILON = 300
+"""Largest epsilon of one mechanism: beyond it PyDP's formulas overflow, and noise vanishes."""
+
 MAX_PRE_THRESHOLD = 2**31 - 1
 """Largest pre-threshold that PyDP takes."""
 
@@ -106,8 +109,10 @@ def _at_least(value: int, *, power: int) -> float:
 
 
 def _check_budget(epsilon: float, delta: float, *, needs_delta: bool) -> None:
-    if not (math.isfinite(epsilon) and epsilon > 0):
-        raise ValueError(f"epsilon is {epsilon}; allowed: a finite number above 0")
+    if not 0 < epsilon <= MAX_EPSILON:
+        raise ValueError(
+            f"epsilon is {epsilon} for one mechanism; allowed: above 0, at most {MAX_EPSILON}"
+        )
     if not 0 <= delta < 1 or (needs_delta and delta == 0):
         raise ValueError(
             f"delta is {delta}; allowed: {'above' if needs_delta else 'from'} 0, below 1"

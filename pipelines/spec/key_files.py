@@ -54,7 +54,7 @@ def read_key_file(
         file: The file.
         columns: Columns to read.
         types: Type that the input has for a column, where it is known. Other columns of a csv file
-            are read as the type that all their values have.
+            are read as text.
 
     Returns:
         The columns, in the order asked for.
@@ -70,8 +70,7 @@ def read_key_file(
         raise ValueError(f"no such file: {file}")
     try:
         if extension == ".csv":
-            as_text = dict.fromkeys(types, pl.String)
-            rows = pl.scan_csv(file, schema_overrides=as_text, infer_schema_length=None, glob=False)
+            rows = pl.scan_csv(file, infer_schema=False, glob=False)
         else:
             rows = pl.scan_parquet(file, glob=False, hive_partitioning=False)
         _check_columns(file, rows.collect_schema().names(), columns)

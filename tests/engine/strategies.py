@@ -26,13 +26,14 @@ _DAYS = [datetime.date(2026, 11, day) for day in (1, 2, 3)]
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
-            "user": st.none() | st.integers(0, 5),
-            "device": st.none() | st.sampled_from(["a", "b", ""]),
-            "word": st.none() | st.sampled_from(["x", "y", "z", "é", ""]),
-            "day": st.none() | st.sampled_from(_DAYS),
-            "level": st.none() | st.sampled_from([0.0, -0.0, 1.5, float("nan"), float("inf")]),
-            "value": st.none()
-            | st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e300, 0.0005, -0.0015])
+            "user": st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4, 5, None]),
+            "device": st.sampled_from(["a", "a", "a", "b", "", None]),
+            "word": st.sampled_from(["x", "x", "y", "y", "z", "z", "é", "", None]),
+            "day": st.sampled_from([*_DAYS, *_DAYS, None]),
+            "level": st.sampled_from([0.0, -0.0, 1.5, 1.5, float("nan"), float("inf"), None]),
+            "value": st.sampled_from(
+                [None, float("nan"), float("inf"), float("-inf"), 1e300, 0.0005, -0.0015, 7.0]
+            )
             | st.floats(-50, 50),
         }
     ),

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.check import check_input, release_input
 from pipelines.plan import plan_release
+from pipelines.public_types import fit_public_keys
 from pipelines.spec import ConfigError, load_release
 
 GOOD = """\
@@ -55,7 +56,9 @@ def check(folder, config=GOOD):
     path = folder / "release.yaml"
     path.write_text(config)
     release = load_release(path)
-    return check_input(release, release_input(release), plan_release(release).tables)
+    files, schema = check_input(release, release_input(release))
+    fit_public_keys(release, plan_release(release).tables, schema)
+    return files, schema
 
 
 def problems(folder, config=GOOD):
@@ -260,9 +263,34 @@ def test_public_values_of_another_type_than_the_column_are_refused(folder):
     write(folder, "a.parquet", country=pa.array([1, 2]))
     config = public("[DE, FR]")
     assert problems(folder, config) == [
-        f"release.yaml:{place('{country', config)}: tables.t.public: the values listed for "
-        "'country' have the type String; allowed: Int64, as in data/a.parquet"
+        f"release.yaml:{place('{country', config)}: tables.t.public: the value 'DE' is listed for "
+        "'country'; allowed: values of the type Int64, as in the input"
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pa.array(["001", "1"]), "001"),
+        (pa.array([1, 2]), "2"),
+        (pa.array([1.0, 2.5]), "2.5"),
+        (pa.array([True, False]), "true"),
+        (pa.array([0, 1], pa.date32()), "1970-01-02"),
+        (pa.array([0, 60_000_000], pa.timestamp("us")), "1970-01-01T00:01"),
+        (pa.array([0, 60_000], pa.timestamp("ms", "Europe/Berlin")), "1970-01-01T01:01+01:00"),
+    ],
+)
+def test_public_values_in_a_csv_file_are_read_as_the_type_of_the_column(folder, column, text):
+    write(folder, "a.parquet", country=column)
+    (folder / "keys.csv").write_text(f"country\n{text}\n")
+    (folder / "release.yaml").write_text(public("keys.csv"))
+    release = load_release(folder / "release.yaml")
+    _, schema = check_input(release, release_input(release))
+    (plan,) = fit_public_keys(release, plan_release(release).tables, schema)
+    assert plan.public_keys["country"].to_list() == [
+        value for value in pl.Series(column).to_list() if value in plan.public_keys["country"]
+    ]
+    assert plan.public_keys.height == 1
 
 
 def test_public_values_of_the_type_of_the_column_are_fine_whatever_its_width(folder):

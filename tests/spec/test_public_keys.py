@@ -126,7 +126,8 @@ def test_a_file_lists_all_keys_in_any_order_and_may_have_more_columns(frame, tmp
     listed = pl.DataFrame({"b": [1, 2], "more": ["x", None], "a": ["p", "q"]})
     getattr(listed, f"write_{suffix}")(tmp_path / f"keys.{suffix}")
     keys = frame(f"keys.{suffix}", keys=["a", "b"])
-    assert_frame_equal(keys, listed.select("a", "b"))
+    kind = pl.Int64 if suffix == "parquet" else pl.String
+    assert_frame_equal(keys, listed.select("a", pl.col("b").cast(kind)))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -152,11 +153,12 @@ def test_a_csv_file_is_read_as_the_type_of_a_text_input(frame, tmp_path):
     assert keys.rows() == [("007", 7), ("NA", 8)]
 
 
-def test_a_csv_file_beside_a_parquet_input_has_the_type_that_all_values_have(frame, tmp_path):
+def test_a_csv_file_beside_a_parquet_input_is_text_until_the_input_is_known(frame, tmp_path):
     (tmp_path / "k.csv").write_text("a,b\n" + "1,1\n" * 5 + "x,2\n", newline="")
-    assert refused(frame, "k.csv", keys=["a", "b"])[0].endswith("has repeated rows, such as '1', 1")
-    (tmp_path / "k.csv").write_text("a,b\n1,1\nx,2\n")
-    assert frame("k.csv", keys=["a", "b"]).rows() == [("1", 1), ("x", 2)]
+    (message,) = refused(frame, "k.csv", keys=["a", "b"])
+    assert message.endswith("has repeated rows, such as '1', '1'")
+    (tmp_path / "k.csv").write_text("a,b\n001,1\nx,2\n")
+    assert frame("k.csv", keys=["a", "b"]).rows() == [("001", "1"), ("x", "2")]
 
 
 def test_a_parquet_file_of_a_narrower_integer(frame, tmp_path):

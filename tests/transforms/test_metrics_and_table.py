@@ -305,6 +305,11 @@ def test_epsilon_is_finite_and_above_zero(epsilon):
     expected = says(f"epsilon is {epsilon}; allowed: a finite number above 0")
     with pytest.raises(ValueError, match=expected):
         Budget(epsilon)
+
+
+@pytest.mark.parametrize("epsilon", [0, 0.0, -1.0, 300.1, *NOT_FINITE])
+def test_epsilon_of_a_mechanism_is_in_the_range_that_pydp_computes_with(epsilon):
+    expected = says(f"epsilon is {epsilon} for one mechanism; allowed: above 0, at most 300")
     with pytest.raises(ValueError, match=expected):
         AdditiveMechanism("laplace", epsilon, 0.0, 1, 1)
     with pytest.raises(ValueError, match=expected):

@@ -223,7 +223,7 @@ def test_aggregate_returns_rendered_columns():
         unit=["user"],
         keys=["k"],
         metrics={"rows": Count(), "x": sum_in_steps("0.001")},
-        budget=Budget(1e6, 1e-3),
+        budget=Budget(200.0, 1e-3),
         partitions=PrivateSelection(),
     )
     assert frame.columns.tolist() == ["k", *released_columns("rows"), *released_columns("x")]
