@@ -45,8 +45,8 @@ lock:  ## Pin all dependencies again, with uv
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 
-clean:
-	rm -rf $(VENV) $(EMOJI) .bench published .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## Remove all that was made but the releases in published/
+	rm -rf $(VENV) $(EMOJI) .bench configs/.dp-release .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
