@@ -21,7 +21,7 @@ _STAGING: KeyPath = ("output", "staging")
 def check_output(release: LoadedRelease, *, replace: bool) -> Path:
     """Returns the output folder when a release may be published there.
 
-    A release that a killed run had moved aside is put back first.
+    A release that a killed run had moved aside is put back.
 
     Args:
         release: The release series.
@@ -39,8 +39,10 @@ def check_output(release: LoadedRelease, *, replace: bool) -> Path:
         )
     folder = Path(release.output_folder)
     aside = leftover_of(folder)
-    if aside.exists() and not folder.exists():
-        aside.rename(folder)
+    if is_published(aside) and not folder.exists():
+        with _one_at_a_time(release):
+            if not folder.exists():
+                aside.rename(folder)
     if is_published(folder) and not replace:
         raise _refusal(
             release,
@@ -85,7 +87,19 @@ def staging_folder(release: LoadedRelease, output: Path) -> Iterator[Path]:
             _STAGING,
             f"{staging} is private, and {output} is published; allowed: a folder outside it",
         )
-    attempt = staging / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    with _one_at_a_time(release):
+        attempt = staging / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        attempt.mkdir(mode=0o700)
+        try:
+            yield attempt
+        except (KeyboardInterrupt, ConfigError):
+            shutil.rmtree(attempt)
+            raise
+
+
+@contextmanager
+def _one_at_a_time(release: LoadedRelease) -> Iterator[None]:
+    staging = Path(release.staging_folder)
     try:
         staging.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (staging / "lock").open("w")
@@ -98,12 +112,7 @@ def staging_folder(release: LoadedRelease, output: Path) -> Iterator[Path]:
             raise _refusal(
                 release, ("release",), "another run of this release is under way; allowed: one"
             ) from None
-        attempt.mkdir(mode=0o700)
-        try:
-            yield attempt
-        except KeyboardInterrupt:
-            shutil.rmtree(attempt)
-            raise
+        yield
 
 
 def _refusal(release: LoadedRelease, path: KeyPath, message: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ def match_files(glob: str) -> list[InputFile]:
         InputError: Nothing matches.
     """
     try:
-        (result,) = FileSystems.match([glob])
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            (result,) = FileSystems.match([glob])  # warns of brackets in names
     except (BeamIOError, ValueError) as error:
         raise InputError(f"cannot look for {glob}: {_first_line(error)}") from None
     files = [

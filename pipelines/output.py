@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def publish(
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(KeyboardInterrupt):  # The release is out, whatever is left of the old one.
+        shutil.rmtree(aside, ignore_errors=True)
     return published
 
 

@@ -69,4 +69,4 @@ def read_staged(
     shards = [file.name.split("-")[1] for file in files]
     if len(set(shards)) < len(shards):
         raise DrawnTwiceError(f"table {name} was drawn more than once")
-    return pl.concat([nothing, *(pl.read_parquet(file) for file in files)])
+    return pl.concat([nothing, *(pl.read_parquet(file, glob=False) for file in files)])

@@ -21,6 +21,7 @@ import polars as pl
 
 from transforms.contributions import Contributions
 from transforms.metrics import Count, Sum
+from transforms.partitions import concat_keys
 from transforms.plan import TablePlan
 
 Int64Array = npt.NDArray[np.int64]
@@ -100,7 +101,7 @@ def add_up(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
     """
     if len(partials) == 1:
         return partials[0]
-    return pl.concat(partials, how="vertical_relaxed").group_by(plan.keys).agg(pl.all().sum())
+    return concat_keys(partials).group_by(plan.keys).agg(pl.all().sum())
 
 
 def public_zeros(plan: TablePlan) -> pl.DataFrame:

@@ -70,11 +70,27 @@ def unite(sets: Sequence[PartitionSet]) -> tuple[PartitionSet, list[npt.NDArray[
     codes, positions = encode_together([part.identities for part in sets])
     starts = np.cumsum([0, *(part.source.height for part in sets[:-1])])
     together = PartitionSet(
-        pl.concat([part.source for part in sets], how="vertical_relaxed"),
+        concat_keys([part.source for part in sets]),
         np.concatenate([part.rows + start for part, start in zip(sets, starts, strict=True)]),
         concat_hashes([part.identities for part in sets]),
     )
     return together.take(codes.examples), positions
+
+
+def concat_keys(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Returns the rows of several frames with the same columns.
+
+    Raises:
+        TypeError: A column has several types; all-null columns have none.
+    """
+    for name in frames[0].columns:
+        types = {frame.schema[name] for frame in frames} - {pl.Null()}
+        if len(types) > 1:
+            raise TypeError(
+                f"key column {name!r} has the types {', '.join(sorted(map(str, types)))} in "
+                "different tables; allowed: one type"
+            )
+    return pl.concat(frames, how="vertical_relaxed")
 
 
 def encode_together(parts: Sequence[Hash128]) -> tuple[Codes, list[npt.NDArray[np.int32]]]:

@@ -36,8 +36,8 @@ class LoadedRelease:
 
     @property
     def input_files(self) -> tuple[str, ...]:
-        """Globs of the input files; the folder of the config is no pattern."""
-        folder = glob.escape(str(Path(self.source.file).parent))
+        """Absolute globs of the input files; the folder of the config is no pattern."""
+        folder = glob.escape(str(Path(self.source.file).parent.absolute()))
         return tuple(
             pattern
             if "://" in pattern

@@ -1,0 +1,123 @@
+"""Who may import what, and where chance comes from."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for package in ("transforms", "pipelines")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+BEAM = {"transforms/ptransforms.py", "transforms/coder.py"}
+NOISE = "transforms/noise.py"
+SYNTHETIC = "pipelines/synthetic.py"
+
+
+def imported(tree):
+    """Full names of the modules that a file imports, wherever in it, also for type checks."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are not looked into"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def words(tree):
+    """Every name that a file uses or imports, step by step: np.random.rand is three."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+    for name in imported(tree):
+        yield from name.split(".")
+
+
+def importers(package):
+    return {
+        file
+        for file, tree in FILES.items()
+        if any(name == package or name.startswith(f"{package}.") for name in imported(tree))
+    }
+
+
+def test_the_files_are_there():
+    assert len(FILES) > 30
+    assert {*BEAM, NOISE, SYNTHETIC} <= FILES.keys()
+
+
+def test_transforms_know_nothing_of_pipelines():
+    assert not {file for file in importers("pipelines") if file.startswith("transforms/")}
+
+
+def test_only_the_wiring_of_transforms_imports_beam():
+    assert {file for file in importers("apache_beam") if file.startswith("transforms/")} == BEAM
+
+
+def test_only_the_noise_imports_pydp():
+    assert importers("pydp") == {NOISE}
+
+
+def test_nothing_imports_pipeline_dp():
+    assert importers("pipeline_dp") == set()
+
+
+def test_no_other_generator_of_chance_is_used():
+    """Secrets and ids of files come from `secrets` and `uuid`, noise from PyDP."""
+    generators = {"random", "default_rng", "RandomState", "PCG64", "SystemRandom", "urandom"}
+    users = {file for file, tree in FILES.items() if generators & set(words(tree))}
+    assert users <= {SYNTHETIC}
+    sampling = {"sample", "shuffle", "choice", "choices", "permutation"}
+    users = {file for file, tree in FILES.items() if sampling & set(words(tree))}
+    assert users <= {SYNTHETIC}
+
+
+def test_synthetic_data_is_used_by_no_other_file():
+    assert importers("pipelines.synthetic") == set()
+
+
+def test_secrets_are_drawn_where_they_are_known():
+    assert importers("secrets") == {"transforms/hashing.py", "pipelines/folders.py"}
+
+
+def test_chance_is_found_when_it_is_there():
+    for text in ("import random", "import numpy as np\nnp.random.rand()", "from os import urandom"):
+        found = set(words(ast.parse(text)))
+        assert found & {"random", "urandom"}
+
+
+@pytest.mark.parametrize("module", ["transforms", "pipelines", "pipelines.cli"])
+def test_importing_is_light(module):
+    program = (
+        f"import sys, {module}\n"
+        "heavy = ('apache_beam', 'pipeline_dp', 'pandas')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=50,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_beam_transforms_come_when_they_are_asked_for():
+    program = (
+        "import sys, transforms as dp\n"
+        "assert 'apache_beam' not in sys.modules\n"
+        "print(dp.Aggregate.__name__, dp.DrawTables.__name__, 'apache_beam' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=50
+    )
+    assert done.stdout == "Aggregate DrawTables True\n", done.stderr

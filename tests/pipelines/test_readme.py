@@ -1,0 +1,319 @@
+"""What the README shows works, and what it says stands in the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import pipelines.lines
+import transforms.rows
+from pipelines import synthetic
+from pipelines.plan import plan_release
+from pipelines.run import RunError, run_release
+from pipelines.spec import load_release
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMAND = Path(sys.executable).with_name("dp-release")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def table_rows(text):
+    """Rows of all Markdown tables with two columns, without their heads."""
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.MULTILINE)
+    return [row for row in rows if row[0] not in ("what", "in a table")]
+
+
+def command(*arguments, cwd=None, home=None):
+    extra = {} if home is None else {"HOME": str(home)}
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **extra},
+        timeout=50,
+    )
+
+
+# The config
+
+
+@pytest.fixture
+def readme_config(tmp_path):
+    """The README's release, with the files that it names."""
+    (text,) = blocks("yaml")
+    folder = tmp_path / "configs"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "emoji_countries.csv").write_text("country\nUS\nDE\nXX\n")
+    config = folder / "emoji_weekly.yaml"
+    config.write_text(text)
+    return config
+
+
+def test_the_release_validates_and_plans(readme_config):
+    done = command("validate", readme_config)
+    assert (done.returncode, done.stderr) == (0, "")
+    plan = plan_release(load_release(readme_config))
+    assert [table.name for table in plan.tables] == ["by_country", "totals"]
+    assert plan.tables[1].public_keys.height == 3
+
+
+def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config):
+    events = readme_config.parent / "data" / "emoji_weekly"
+    synthetic.write_emoji_events(events, rows=20_000, units=2_000, seed=1, files=2)
+    release = load_release(readme_config)
+    run_release(release, plan_release(release), [], replace=False)
+    folder = readme_config.parents[1] / "published" / "emoji_weekly"
+    names = {path.name for path in folder.iterdir()}
+    tables = {
+        f"{table}.{kind}" for table in ("by_country", "totals") for kind in ("csv", "parquet")
+    }
+    assert names == {"plan.json", *tables}
+    totals = pl.read_parquet(folder / "totals.parquet")
+    assert totals.columns == ["country", "users", "users_std", "users_low", "users_high"]
+    assert totals["country"].to_list() == ["DE", "US", "XX"]
+    assert (readme_config.parent / ".dp-release" / "emoji_weekly").is_dir()
+
+
+# The snippets
+
+
+def run_snippet(text, cwd):
+    return subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)},
+        timeout=50,
+    )
+
+
+def snippet(marker, *, path, replacement):
+    (text,) = [block for block in blocks("python") if marker in block]
+    assert text.count(path) == 1
+    return text.replace(path, str(replacement))
+
+
+def test_there_are_two_snippets():
+    assert len(blocks("python")) == 2
+
+
+def test_the_pipeline_runs(tmp_path):
+    synthetic.write_emoji_events(tmp_path / "events", rows=400_000, units=60_000, seed=1, files=2)
+    text = snippet(
+        "dp.Aggregate",
+        path='"events/*.parquet"',
+        replacement=f'"{tmp_path}/events/*.parquet"',
+    )
+    done = run_snippet(text, tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [eval(line, {"nan": float("nan")}) for line in done.stdout.splitlines()]
+    # The most frequent emoji of the USA has some 5,000 users, far above the threshold.
+    assert rows
+    numbers = [
+        f"{name}{end}" for name in ("uses", "seconds") for end in ("", "_std", "_low", "_high")
+    ]
+    for row in rows:
+        assert list(row) == ["country", "emoji", *numbers]
+        assert row["country"] in synthetic.COUNTRIES
+
+
+def test_the_data_frame_is_aggregated(tmp_path):
+    path = "configs/data/valleybike_trips.parquet"
+    text = snippet("dp.aggregate(", path=path, replacement=ROOT / path)
+    done = run_snippet(f"{text}\nprint(type(released).__module__, *released.columns)\n", tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *columns = done.stdout.split()
+    assert first.startswith("pandas")
+    assert columns == ["start_station", "riders", "riders_std", "riders_low", "riders_high"]
+
+
+# Names
+
+
+def test_every_command_is_there():
+    named = re.findall(r"dp-release (\w+)", README)
+    assert {"validate", "plan", "run"} <= set(named)
+    for name in set(named):
+        done = command(name, "--help")
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert f"dp-release {name}" in done.stdout
+    assert "--replace" in README
+    assert "--replace" in command("run", "--help").stdout
+
+
+def test_every_option_for_beam_is_one():
+    from pipelines.options import pipeline_options
+
+    options = re.findall(r"^\$ dp-release run \S+ -- (--\S+)", README, re.MULTILINE)
+    assert options
+    pipeline_options(options)
+
+
+def test_every_make_target_is_there():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(?:`?)make (\w+)|`make (\w+)`", README, re.MULTILINE))
+    names = {name for pair in targets for name in pair if name}
+    assert {"run", "test"} <= names
+    for name in names:
+        assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
+
+
+def test_every_file_and_folder_is_there():
+    places = re.findall(r"configs/[\w./]+\w", README)
+    places = [place for place in places if "emoji.yaml" not in place]
+    assert places
+    for place in [*places, "pipelines", "transforms", "deploy", "tests"]:
+        assert (ROOT / place).exists(), place
+
+
+def test_every_module_on_the_way_of_a_row_is_there():
+    way = README[README.index("The way of a row") :].split("\n\n")[0]
+    modules = re.findall(r"`(\w+)`(?= )", way.split("Both shuffles")[0])
+    assert len(modules) >= 6
+    for name in modules:
+        homes = [ROOT / package / f"{name}.py" for package in ("transforms", "pipelines")]
+        assert any(home.exists() for home in homes), name
+
+
+# Rules for dirt
+
+IN_OTHER_WORDS = {
+    "csv line with unbalanced quotes or the wrong number of fields": [
+        "CSV line with another number of fields than the header",
+        "CSV line with a quote that does not enclose a whole field and is not doubled",
+    ],
+    "text that does not parse as its declared type, broken JSON line, missing JSON member": [
+        "value that does not parse as its declared type",
+        "JSON line that is not an object, or does not parse",
+        "empty CSV field, JSON null or missing JSON member",
+    ],
+    "bytes that are not UTF-8 in text files": ["bytes that are not UTF-8"],
+}
+"""Rows of the README that sum up rows of `pipelines.lines`."""
+
+RULES = dict(table_rows(transforms.rows.__doc__)) | dict(table_rows(pipelines.lines.__doc__))
+
+
+def dirt_rules():
+    part = README[README.index("**Dirt has one rule each**") :]
+    return table_rows(part[: part.index("\nNot covered")])
+
+
+def test_the_rules_are_found():
+    assert len(dirt_rules()) >= 8
+    assert len(RULES) >= 17
+
+
+@pytest.mark.parametrize(("what", "rule"), dirt_rules())
+def test_every_rule_for_dirt_stands_where_it_is_applied(what, rule):
+    if what in RULES:
+        assert RULES[what] == rule
+        return
+    for row in IN_OTHER_WORDS[what]:
+        outcome = re.findall(r"\w+", RULES[row])[-1]
+        assert outcome in re.findall(r"\w+", rule)
+
+
+# Places
+
+
+def write_release(folder, output):
+    folder.mkdir(parents=True)
+    users = [f"u{number}" for number in range(60)]
+    pl.DataFrame({"user": users, "k": ["a"] * 60}).write_parquet(folder / "in.parquet")
+    pl.DataFrame({"k": ["a", "b"]}).write_csv(folder / "keys.csv")
+    config = folder / "release.yaml"
+    config.write_text(
+        "release: r\ninput: {files: in*.parquet}\n"
+        "privacy: {unit: user, epsilon: 30, delta: 0}\n"
+        "tables: {t: {public: keys.csv, keys: [k], metrics: {n: count}}}\n"
+        f"output: {{folder: {output}, formats: [csv]}}\n"
+    )
+    return config
+
+
+def test_a_tilde_in_the_output_folder_is_the_home(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    config = write_release(tmp_path / "configs", "~/published/r")
+    done = command("run", config, cwd=tmp_path, home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in (home / "published" / "r").iterdir()} == {"plan.json", "t.csv"}
+    assert not list(tmp_path.rglob("~*"))
+
+
+def test_a_tilde_in_the_input_is_the_home(tmp_path):
+    home = tmp_path / "home"
+    config = write_release(home, "out")
+    other = tmp_path / "configs"
+    other.mkdir()
+    text = config.read_text().replace("in*.parquet", "~/in*.parquet")
+    (other / "release.yaml").write_text(text.replace("keys.csv", "~/keys.csv"))
+    done = command("run", other / "release.yaml", home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (other / "out" / "t.csv").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "we[1]rd",
+        "[!a]",
+        *("st*r", "wh?t", "{a,b}", "ünï cødé", "a%20b"),
+    ],
+)
+def test_a_folder_with_any_name_holds_a_release(tmp_path, name):
+    (tmp_path / "we1rd").mkdir()
+    (tmp_path / "stxr").mkdir()
+    for decoy in ("we1rd", "stxr"):
+        pl.DataFrame({"user": ["z"], "k": ["b"]}).write_parquet(tmp_path / decoy / "in.parquet")
+    config = write_release(tmp_path / name, "out")
+    release = load_release(config)
+    run_release(release, plan_release(release), [], replace=False)
+    found = dict(
+        pl.read_csv(tmp_path / name / "out" / "t.csv", glob=False).select("k", "n").iter_rows()
+    )
+    # Noise of scale 1/30 is as large as 1 in one of 10^13 runs.
+    assert found == {"a": 60, "b": 0}
+
+
+@pytest.mark.parametrize("name", ["we[1]rd", "st*r"])
+def test_the_command_runs_in_a_folder_with_any_name(tmp_path, name):
+    config = write_release(tmp_path / name, "out")
+    done = command("run", config)
+    if "nothing was published" in done.stderr:
+        raise RunError(done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / name / "out" / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "in.parquet",
+        "./in.parquet",
+        "../configs/in*.parquet",
+        "in*.parquet",
+    ],
+)
+def test_a_config_can_be_named_from_its_own_folder(tmp_path, files):
+    config = write_release(tmp_path / "configs", "out")
+    config.write_text(config.read_text().replace("in*.parquet", files))
+    done = command("run", config.name, cwd=config.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (config.parent / "out" / "t.csv").exists()
