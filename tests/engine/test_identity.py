@@ -245,7 +245,7 @@ def test_a_key_of_another_type_in_the_bundle_leaves_the_partitions_of_others_alo
 def test_key_columns_of_several_types_are_refused(other, bundles):
     tables = [arrow(["a"], [1]), other]
     pieces = [tables] if bundles == 1 else [[table] for table in tables]
-    with pytest.raises(TypeError, match="key column 'word' has the types .*; allowed: one type"):
+    with pytest.raises(TypeError, match=r"key column 'word' has the types .*; allowed: one type"):
         run_stages(pieces, plan_of(), KEY, 1, 1)
 
 
