@@ -62,11 +62,12 @@ def read_staged(
         All drawn partitions.
 
     Raises:
-        DrawnTwiceError: A shard is there more than once.
+        DrawnTwiceError: A shard or a partition is there more than once.
     """
     nothing = pl.DataFrame(schema={**keys, **dict.fromkeys(metrics, pl.Int64())})
     files = sorted(folder.glob(f"{name}-*.parquet"))
     shards = [file.name.split("-")[1] for file in files]
-    if len(set(shards)) < len(shards):
+    drawn = pl.concat([nothing, *(pl.read_parquet(file, glob=False) for file in files)])
+    if len(set(shards)) < len(shards) or drawn.select(keys.keys()).is_duplicated().any():
         raise DrawnTwiceError(f"table {name} was drawn more than once")
-    return pl.concat([nothing, *(pl.read_parquet(file, glob=False) for file in files)])
+    return drawn

@@ -487,7 +487,7 @@ PUBLISHING = [
     Mutant(
         "a_second_draw_is_published",
         "pipelines/staging.py",
-        "if len(set(shards)) < len(shards):",
+        "if len(set(shards)) < len(shards) or drawn.select(keys.keys()).is_duplicated().any():",
         "if False:",
         (f"{GAPS}::test_a_release_that_was_drawn_twice_is_not_published",),
     ),

@@ -163,8 +163,9 @@ def test_urls_and_absolute_folders_stay_as_they_are():
 
 
 def test_a_config_without_a_folder_in_its_name(write, monkeypatch):
-    monkeypatch.chdir(write().parent)
-    assert load_release("r.yaml").input_files == ("*.parquet",)
+    folder = write().parent
+    monkeypatch.chdir(folder)
+    assert load_release("r.yaml").input_files == (f"{folder}/*.parquet",)
 
 
 def test_specs_are_frozen():
