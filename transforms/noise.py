@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -23,7 +25,7 @@ import numpy.typing as npt
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
 from pydp.algorithms.partition_selection import create_partition_strategy
 
-from transforms.mechanisms import AdditiveMechanism, NoiseKind, SelectionMechanism
+from transforms.mechanisms import AdditiveMechanism, Mechanism, NoiseKind, SelectionMechanism
 
 MAX_NOISE_SCALE = 2.0**40
 """Largest noise scale: beyond it PyDP's grid would be coarser than whole numbers."""
@@ -79,6 +81,14 @@ def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.N
     _refuse_fork()
     keep = _selection(mechanism).should_keep
     return np.fromiter((keep(count) for count in units.tolist()), np.bool_, len(units))
+
+
+def check_mechanism(mechanism: Mechanism) -> None:
+    """Raises a ValueError when PyDP cannot draw from a mechanism, or not on whole numbers."""
+    if isinstance(mechanism, AdditiveMechanism):
+        _additive(mechanism)
+    else:
+        _selection(mechanism)
 
 
 def noise_scale(mechanism: AdditiveMechanism) -> float:
@@ -160,18 +170,13 @@ class _Additive(Protocol):
 @lru_cache(maxsize=1024)
 def _additive(mechanism: AdditiveMechanism) -> _Additive:
     pydp: Any
-    try:
+    with _in_range(mechanism):
         if mechanism.noise == "laplace":
             pydp = LaplaceMechanism(mechanism.epsilon, mechanism.l1)
             scale = pydp.diversity
         else:
             pydp = GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2)
             scale = pydp.std
-    except RuntimeError as error:
-        raise ValueError(
-            f"epsilon {mechanism.epsilon:.3g} and delta {mechanism.delta:.3g} are out of the range "
-            "of the noise mechanism; allowed: more of them"
-        ) from error
     if not scale <= MAX_NOISE_SCALE:
         raise ValueError(
             f"the noise scale is {scale:.3g}; allowed: at most {MAX_NOISE_SCALE:.3g}; "
@@ -183,9 +188,22 @@ def _additive(mechanism: AdditiveMechanism) -> _Additive:
 @lru_cache(maxsize=1024)
 def _selection(mechanism: SelectionMechanism) -> Any:
     optional = [] if mechanism.pre_threshold is None else [mechanism.pre_threshold]
-    return create_partition_strategy(
-        mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0, *optional
-    )
+    with _in_range(mechanism):
+        return create_partition_strategy(
+            mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0, *optional
+        )
+
+
+@contextmanager
+def _in_range(mechanism: Mechanism) -> Iterator[None]:
+    """Turns PyDP's refusal of parameters into a ValueError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ValueError(
+            f"epsilon {mechanism.epsilon:.3g} and delta {mechanism.delta:.3g} are out of the range "
+            "of the mechanism; allowed: more of them"
+        ) from error
 
 
 def _without_pre_threshold(mechanism: SelectionMechanism) -> SelectionMechanism:

@@ -12,7 +12,7 @@ import polars as pl
 from transforms.budget import Budget, split
 from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
 from transforms.metrics import MAX_SENSITIVITY, Bounds, Metric, Sum
-from transforms.noise import noise_std
+from transforms.noise import check_mechanism, noise_std
 from transforms.table import SELECTION, PrivateSelection, Table
 
 
@@ -87,8 +87,8 @@ def plan_tables(tables: Mapping[str, Table], budget: Budget) -> tuple[TablePlan,
         One plan per table, in the order given.
 
     Raises:
-        ValueError: No tables; a mechanism needs delta and the budget has none; or a sum could
-            overflow an int64.
+        ValueError: No tables; a mechanism needs delta and the budget has none; a sum could
+            overflow an int64; or PyDP cannot draw from a mechanism.
     """
     if not tables:
         raise ValueError("a release needs at least one table")
@@ -139,8 +139,8 @@ def _plan_table(
             l0=l0,
             linf=linf,
         )
+        check_mechanism(mechanism)
         metrics.append(MetricPlan(metric_name, metric, mechanism))
-        noise_std(mechanism)
     selection = None
     if isinstance(table.partitions, PrivateSelection):
         selection = SelectionMechanism(
@@ -150,6 +150,7 @@ def _plan_table(
             l0=l0,
             pre_threshold=table.partitions.pre_threshold,
         )
+        check_mechanism(selection)
         public_keys = None
     else:
         public_keys = table.partitions.frame.select(table.keys)

@@ -581,6 +581,13 @@ def test_public_keys_are_in_the_order_of_the_keys():
     assert plan.public_keys.rows() == [("x", 1), ("y", 2)]
 
 
+def test_a_selection_that_pydp_cannot_draw_from_is_refused_before_rows_are_read():
+    """Metrics have plenty, so that it is the selection that is refused."""
+    table = Table(["k"], {"n": Count()}, partitions=PrivateSelection("laplace"), shares={"n": 1e20})
+    with pytest.raises(ValueError, match="of the mechanism; allowed: more of them"):
+        plan_tables({"t": table}, Budget(1.0, 1e-6))
+
+
 def test_the_same_tables_give_the_same_plan():
     tables = {"t": Table(["k"], ALL_METRICS, Bounds(3, 2), noise="gaussian")}
     first, second = (plan_tables(tables, Budget(1.0, 1e-6)) for _ in range(2))
