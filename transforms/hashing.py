@@ -125,10 +125,10 @@ def priorities(units: U64Array, partitions: U64Array) -> U64Array:
 
 
 def mix(values: U64Array) -> U64Array:
-    """Scrambles 64-bit numbers in place by a bijection with full avalanche.
+    """Scrambles 64-bit numbers in place by a bijection.
 
-    It is the finaliser "rrmxmx" family's xorshift-multiply step, applied twice (D. Lemire and
-    P. Evensen, *Better, stronger mixer*, 2018), block by block to stay in the cache.
+    It is a xor with the upper half and an odd multiplication, twice, block by block to stay in the
+    cache.
 
     Args:
         values: Numbers to overwrite, shape (n,).
@@ -163,11 +163,12 @@ def _text(column: pl.Series) -> pl.Series:
 
 def _without_long(text: pl.Series, key: HashKey) -> pl.Series:
     size = text.bin.size() if text.dtype == pl.Binary else text.str.len_bytes()
-    if not (size > _LONGEST).any():
+    long = size > _LONGEST
+    if not long.any():
         return text
     digest = plh.col("x").chash.hmac_sha256(key=key.text("long text"))
-    digests = text.to_frame("x").filter(size > _LONGEST).select(digest).to_series()
-    return text.scatter((size > _LONGEST).arg_true(), digests.cast(text.dtype))
+    digests = text.to_frame("x").filter(long).select(digest).to_series()
+    return text.scatter(long.arg_true(), digests.cast(text.dtype))
 
 
 def _hash_text(text: pl.Series, seed: int) -> U64Array:

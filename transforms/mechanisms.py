@@ -101,7 +101,7 @@ def check_pre_threshold(value: int | None) -> None:
 
 
 def _at_least(value: int, *, power: int) -> float:
-    """Returns the smallest float whose power is at least a whole number."""
+    """Returns a float, at most the next above the root, whose power is at least the value."""
     root = float(value) if power == 1 else math.sqrt(value)
     while Fraction(root) ** power < value:
         root = math.nextafter(root, math.inf)
