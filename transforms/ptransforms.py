@@ -164,22 +164,25 @@ class _PreAggregate(beam.DoFn):
         self._encoding.discard()
         self._grouping.discard()
         self._tables: list[pa.Table] = []
+        self._table_bytes = 0
         self._batches: list[Batch] = []
+        self._gathered_bytes = 0
 
     def process(self, table: pa.Table) -> Iterator[tuple[int, bytes]]:
         selected = self._engine.select(table)
         if self._tables and selected.schema != self._tables[0].schema:
             self._encode()
         self._tables.append(selected)
-        if sum(table.nbytes for table in self._tables) >= self._batch_bytes:
+        self._table_bytes += selected.nbytes
+        if self._table_bytes >= self._batch_bytes:
             self._encode()
-        if sum(batch.size for batch in self._batches) >= self._gather_bytes:
+        if self._gathered_bytes >= self._gather_bytes:
             yield from self._group()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._tables:
             self._encode()
-        self._batches.extend(self._encoding.drain())
+        self._gather(self._encoding.drain())
         yield from map(_global, self._group())
 
     def teardown(self) -> None:
@@ -187,11 +190,16 @@ class _PreAggregate(beam.DoFn):
         self._grouping.close()
 
     def _encode(self) -> None:
-        tables, self._tables = self._tables, []
-        self._batches.extend(self._encoding.submit(lambda: self._engine.batch(tables)))
+        tables, self._tables, self._table_bytes = self._tables, [], 0
+        self._gather(self._encoding.submit(lambda: self._engine.batch(tables)))
+
+    def _gather(self, batches: Iterator[Batch]) -> None:
+        for batch in batches:
+            self._batches.append(batch)
+            self._gathered_bytes += batch.size
 
     def _group(self) -> Iterator[tuple[int, bytes]]:
-        batches, self._batches = self._batches, []
+        batches, self._batches, self._gathered_bytes = self._batches, [], 0
         for job in self._engine.shards(batches) if batches else []:
             for packed in self._grouping.submit(job):
                 yield from packed
