@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from pipelines.inputs import Input, InputError, InputFile, input_schema, match_files
-from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean, is_value_path
 from transforms.rows import canonical_type, check_value_type
 
 Schema = Mapping[str, pl.DataType]
@@ -75,7 +75,7 @@ def _problems(
             )
             continue
         try:
-            if _is_sum(path):
+            if is_value_path(path):
                 check_value_type(column, schema[column])
             else:
                 canonical_type(column, schema[column])
@@ -110,7 +110,7 @@ def _differences(
     release: LoadedRelease, first: Schema, schema: Schema, file: InputFile
 ) -> Iterator[tuple[KeyPath, str]]:
     for path, column in release.spec.named_columns():
-        if _is_sum(path):
+        if is_value_path(path):
             continue
         expected = canonical_type(column, first[column])
         if canonical_type(column, schema[column]) not in (expected, pl.Null):
@@ -119,7 +119,3 @@ def _differences(
                 f"column {column!r} has the type {schema[column]} in {file.path}; "
                 f"allowed: {first[column]}, as in the other files",
             )
-
-
-def _is_sum(path: KeyPath) -> bool:
-    return path[2:3] == ("metrics",)

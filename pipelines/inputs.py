@@ -6,7 +6,7 @@ import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -15,9 +15,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.lines import csv_header
-from pipelines.spec import POLARS_TYPES, ColumnType
-
-InputFormat = Literal["parquet", "csv", "jsonl"]
+from pipelines.spec import POLARS_TYPES, ColumnType, InputFormat
 
 
 class InputError(Exception):

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.arrays import IntArray
 from transforms.batches import DROPPED, Batch
 from transforms.encode import encode
 from transforms.hashing import Hash128
@@ -25,7 +26,6 @@ from transforms.partitions import (
 )
 from transforms.pruning import first_ranked
 
-IntArray = npt.NDArray[np.integer]
 _PARTITION_BITS = np.uint64(32)
 
 

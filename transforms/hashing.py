@@ -26,7 +26,7 @@ import numpy.typing as npt
 import polars as pl
 import polars_hash as plh
 
-U64Array = npt.NDArray[np.uint64]
+from transforms.arrays import U64Array
 
 _MULTIPLIER: Final = np.uint64(0xD6E8FEB86659FD93)
 _HALF: Final = np.uint64(32)

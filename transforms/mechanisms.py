@@ -38,8 +38,7 @@ class AdditiveMechanism:
     linf: int
 
     def __post_init__(self) -> None:
-        if self.noise not in get_args(NoiseKind):
-            raise ValueError(f"noise is {self.noise!r}; allowed: {', '.join(get_args(NoiseKind))}")
+        check_noise_kind(self.noise)
         _check_budget(self.epsilon, self.delta, needs_delta=self.noise == "gaussian")
 
     @property
@@ -76,11 +75,7 @@ class SelectionMechanism:
     pre_threshold: int | None = None
 
     def __post_init__(self) -> None:
-        if self.strategy not in get_args(SelectionStrategy):
-            raise ValueError(
-                f"selection strategy is {self.strategy!r}; "
-                f"allowed: {', '.join(get_args(SelectionStrategy))}"
-            )
+        check_selection_strategy(self.strategy)
         check_pre_threshold(self.pre_threshold)
         _check_budget(self.epsilon, self.delta, needs_delta=True)
 
@@ -90,6 +85,20 @@ class SelectionMechanism:
 
 
 Mechanism = AdditiveMechanism | SelectionMechanism
+
+
+def check_noise_kind(value: str) -> None:
+    """Raises a ValueError when a value names no distribution of noise."""
+    if value not in get_args(NoiseKind):
+        raise ValueError(f"noise is {value!r}; allowed: {', '.join(get_args(NoiseKind))}")
+
+
+def check_selection_strategy(value: str) -> None:
+    """Raises a ValueError when a value names no way to choose partitions."""
+    if value not in get_args(SelectionStrategy):
+        raise ValueError(
+            f"selection strategy is {value!r}; allowed: {', '.join(get_args(SelectionStrategy))}"
+        )
 
 
 def check_pre_threshold(value: int | None) -> None:

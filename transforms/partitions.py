@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.arrays import IntArray
 from transforms.encode import Codes, encode
 from transforms.hashing import Hash128, HashKey, hash_rows
-
-IntArray = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)

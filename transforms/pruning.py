@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from transforms.hashing import Hash128, U64Array, priorities
-
-IntArray = npt.NDArray[np.integer]
+from transforms.arrays import IntArray, U64Array
+from transforms.hashing import Hash128, priorities
 
 
 def first_ranked(

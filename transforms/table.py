@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
 import polars as pl
 
-from transforms.mechanisms import NoiseKind, SelectionStrategy, check_pre_threshold
+from transforms.mechanisms import (
+    NoiseKind,
+    SelectionStrategy,
+    check_noise_kind,
+    check_pre_threshold,
+    check_selection_strategy,
+)
 from transforms.metrics import Bounds, Metric, Sum
 from transforms.rows import identity
 
@@ -34,11 +39,7 @@ class PrivateSelection:
     pre_threshold: int | None = None
 
     def __post_init__(self) -> None:
-        if self.strategy not in get_args(SelectionStrategy):
-            raise ValueError(
-                f"selection strategy is {self.strategy!r}; "
-                f"allowed: {', '.join(get_args(SelectionStrategy))}"
-            )
+        check_selection_strategy(self.strategy)
         check_pre_threshold(self.pre_threshold)
 
 
@@ -116,8 +117,7 @@ class Table:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
-        if self.noise not in get_args(NoiseKind):
-            raise ValueError(f"noise is {self.noise!r}; allowed: {', '.join(get_args(NoiseKind))}")
+        check_noise_kind(self.noise)
         if isinstance(self.partitions, PublicKeys):
             listed = self.partitions.frame.columns
             if set(listed) != set(self.keys):

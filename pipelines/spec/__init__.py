@@ -9,7 +9,14 @@ config with `LoadedRelease.source.problem`.
 from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
 from pipelines.spec.load import LoadedRelease, load_release
-from pipelines.spec.release_spec import InputSpec, OutputSpec, PrivacySpec, ReleaseSpec
+from pipelines.spec.release_spec import (
+    InputFormat,
+    InputSpec,
+    OutputSpec,
+    PrivacySpec,
+    ReleaseSpec,
+    is_value_path,
+)
 from pipelines.spec.source import ConfigSource, Position, ProblemList
 from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, SumSpec, TableSpec
 from pipelines.spec.tables import plan_release_tables, release_tables
@@ -20,6 +27,7 @@ __all__ = [
     "ColumnType",
     "ConfigError",
     "ConfigSource",
+    "InputFormat",
     "InputSpec",
     "KeyPath",
     "LoadedRelease",
@@ -33,6 +41,7 @@ __all__ = [
     "SumSpec",
     "TableSpec",
     "did_you_mean",
+    "is_value_path",
     "load_release",
     "parse",
     "plan_release_tables",

@@ -131,7 +131,7 @@ class ReleaseSpec(Model):
         if self.input.file_format == "parquet":
             return {}
         return {
-            column: self.input.types.get(column, "float" if _is_sum(path) else "string")
+            column: self.input.types.get(column, "float" if is_value_path(path) else "string")
             for path, column in self.named_columns()
         }
 
@@ -152,9 +152,9 @@ class ReleaseSpec(Model):
                 )
         if self.input.file_format == "parquet":
             return
-        others = {column for path, column in named if not _is_sum(path)}
+        others = {column for path, column in named if not is_value_path(path)}
         for path, column in named:
-            if not _is_sum(path):
+            if not is_value_path(path):
                 continue
             kind = self.input.types.get(column)
             if kind is None and column in others:
@@ -169,5 +169,6 @@ class ReleaseSpec(Model):
                 )
 
 
-def _is_sum(path: KeyPath) -> bool:
+def is_value_path(path: KeyPath) -> bool:
+    """Returns whether a path of `ReleaseSpec.named_columns` names a column to sum."""
     return path[2:3] == ("metrics",)
