@@ -43,7 +43,7 @@ schema: $(VENV)/ready  ## Write configs/release.schema.json
 
 lock:  ## Pin all dependencies again, with uv
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	  --quiet --output-file requirements.lock
 
 clean:  ## Remove all that was made but the releases in published/
 	rm -rf $(VENV) $(EMOJI) .bench configs/.dp-release .mypy_cache .pytest_cache .ruff_cache .hypothesis
