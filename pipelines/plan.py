@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.spec import LoadedRelease, ReleaseSpec, plan_release_tables, release_tables
-from transforms.metrics import Sum
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.noise import half_width_95, selection_threshold
 from transforms.plan import MetricPlan, TablePlan
 from transforms.table import SELECTION
@@ -117,11 +117,13 @@ def _row(
 
 
 def _kind(metric: MetricPlan) -> str:
-    if isinstance(metric.metric, Sum):
-        return f"sum of {metric.metric.column}"
-    return {"Count": "count", "PrivacyUnitCount": "privacy_unit_count"}[
-        type(metric.metric).__name__
-    ]
+    match metric.metric:
+        case Count():
+            return "count"
+        case PrivacyUnitCount():
+            return "privacy_unit_count"
+        case Sum(column=column):
+            return f"sum of {column}"
 
 
 def _half_width(metric: MetricPlan) -> float:
