@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.spec import ColumnType, LoadedRelease, ProblemList, parse
 from transforms.plan import TablePlan
-from transforms.rows import canonical_type
+from transforms.rows import as_listed, canonical_type
 from transforms.table import PublicKeys
 
 _KINDS: Mapping[pl.DataType, ColumnType] = {
@@ -25,7 +25,8 @@ def fit_public_keys(
 ) -> tuple[TablePlan, ...]:
     """Casts the public keys of each table to the types of the input.
 
-    Text is parsed, because key lists in csv files are text; whole numbers fit numbers.
+    Text is parsed, because key lists in csv files are text; a number fits a type that holds the
+    same number.
 
     Args:
         release: The release series.
@@ -57,13 +58,8 @@ def fit_public_keys(
 def _fit(listed: pl.Series, wanted: pl.DataType) -> pl.Series:
     if wanted in (listed.dtype, pl.Null):
         return listed
-    if listed.dtype == pl.String and (kind := _kind(wanted)):
-        parsed = pl.select(parse(pl.lit(listed), kind).alias(listed.name)).to_series()
-        fitted = parsed.cast(wanted) if kind != "timestamp" else _in_zone(parsed, wanted)
-    elif listed.dtype.is_integer() and wanted.is_numeric():
-        fitted = listed.cast(wanted, strict=False)
-    else:
-        fitted = pl.Series(listed.name, [None] * len(listed))
+    meant = _meant(listed.name, listed.dtype, wanted).alias(listed.name)
+    fitted = listed.to_frame().with_columns(meant).to_series()
     wrong = listed.filter(fitted.is_null())
     if len(wrong):
         raise ValueError(
@@ -73,10 +69,26 @@ def _fit(listed: pl.Series, wanted: pl.DataType) -> pl.Series:
     return fitted
 
 
-def _kind(wanted: pl.DataType) -> ColumnType | None:
-    return "timestamp" if isinstance(wanted, pl.Datetime) else _KINDS.get(wanted)
+def _meant(name: str, listed: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """Returns the expression of listed values in the type of the input; null where one has none."""
+    if listed == pl.String:
+        return _from_text(pl.col(name), wanted)
+    if listed.is_numeric() and wanted.is_numeric():
+        return as_listed(name, listed, wanted)
+    return pl.lit(None)
 
 
-def _in_zone(parsed: pl.Series, wanted: pl.DataType) -> pl.Series:
-    zone = wanted.time_zone if isinstance(wanted, pl.Datetime) else None
-    return parsed.dt.convert_time_zone(zone) if zone else parsed.dt.replace_time_zone(None)
+def _from_text(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    trimmed = text.str.strip_chars()
+    match wanted:
+        case pl.Datetime(time_zone=zone):
+            parsed = parse(text, "timestamp").dt
+            return parsed.convert_time_zone(zone) if zone else parsed.replace_time_zone(None)
+        case pl.UInt64():
+            return trimmed.cast(wanted, strict=False)
+        case pl.Decimal(scale=scale):
+            exact = trimmed.str.contains(rf"^[+-]?\d*\.?\d{{0,{scale}}}0*$")  # a cast would round
+            return pl.when(exact).then(trimmed.cast(wanted, strict=False))
+        case _:
+            kind = _KINDS.get(wanted)
+            return parse(text, kind) if kind else pl.lit(None)

@@ -1,6 +1,7 @@
 """A config that does not fit its input: where in the config, and what the input has instead."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -273,6 +274,9 @@ def test_public_values_of_another_type_than_the_column_are_refused(folder):
     [
         (pa.array(["001", "1"]), "001"),
         (pa.array([1, 2]), "2"),
+        (pa.array([2**64 - 1, 2], pa.uint64()), str(2**64 - 1)),
+        (pa.array([Decimal("1.25"), Decimal("-0.50")]), " -.5000 "),
+        (pa.array([Decimal("1" * 36 + ".25"), None], pa.decimal128(38, 2)), "1" * 36 + ".25"),
         (pa.array([1.0, 2.5]), "2.5"),
         (pa.array([True, False]), "true"),
         (pa.array([0, 1], pa.date32()), "1970-01-02"),
@@ -291,6 +295,63 @@ def test_public_values_in_a_csv_file_are_read_as_the_type_of_the_column(folder, 
         value for value in pl.Series(column).to_list() if value in plan.public_keys["country"]
     ]
     assert plan.public_keys.height == 1
+
+
+UINT64 = pa.array([1, 2], pa.uint64())
+DECIMAL = pa.array([Decimal("1.25")], pa.decimal128(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "kind"),
+    [
+        (UINT64, "-1", "UInt64"),
+        (UINT64, str(2**64), "UInt64"),
+        (UINT64, "1.5", "UInt64"),
+        (UINT64, "DE", "UInt64"),
+        (DECIMAL, "1.255", "Decimal(precision=4, scale=2)"),
+        (DECIMAL, "1.2500001", "Decimal(precision=4, scale=2)"),
+        (DECIMAL, "100", "Decimal(precision=4, scale=2)"),
+        (DECIMAL, ".", "Decimal(precision=4, scale=2)"),
+        (DECIMAL, "nan", "Decimal(precision=4, scale=2)"),
+        (pa.array([b"DE"]), "DE", "Binary"),
+    ],
+)
+def test_a_value_in_a_csv_file_that_does_not_fit_the_column_is_refused(folder, column, text, kind):
+    rows = {name: values.slice(0, len(column)) for name, values in COLUMNS.items()}
+    write(folder, "a.parquet", **{**rows, "country": column})
+    (folder / "keys.csv").write_text(f"country\n{text}\n")
+    config = public("keys.csv")
+    assert problems(folder, config) == [
+        f"release.yaml:{place('{country', config)}: tables.t.public: the value {text!r} is listed "
+        f"for 'country'; allowed: values of the type {kind}, as in the input"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "listed", "fits"),
+    [
+        (UINT64, "[1, 2]", True),
+        (UINT64, "[1.0]", True),
+        (UINT64, "[2, -1]", False),
+        (DECIMAL, "[1, 99]", True),
+        (DECIMAL, "[1.25, 99.99]", True),
+        (DECIMAL, "[1, 100]", False),
+        (DECIMAL, "[1.255]", False),
+        (pa.array([1.0, 2.0]), f"[{2**53}]", True),
+        (pa.array([1.0, 2.0]), f"[{2**53 + 1}]", False),
+        (pa.array([1, 2]), "[1.0]", True),
+        (pa.array([1, 2]), "[1.5]", False),
+        (pa.array([True, False]), "[1]", False),
+    ],
+)
+def test_listed_numbers_fit_where_the_column_holds_the_same_number(folder, column, listed, fits):
+    rows = {name: values.slice(0, len(column)) for name, values in COLUMNS.items()}
+    write(folder, "a.parquet", **{**rows, "country": column})
+    if fits:
+        check(folder, public(listed))
+    else:
+        (found,) = problems(folder, public(listed))
+        assert "is listed for 'country'; allowed: values of the type " in found
 
 
 def test_public_values_of_the_type_of_the_column_are_fine_whatever_its_width(folder):
