@@ -54,6 +54,6 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(EMOJI)/.made: pipelines/synthetic.py | $(VENV)/ready
+$(EMOJI)/.made: pipelines/synthetic.py pipelines/emoji_catalogue.py | $(VENV)/ready
 	$(BIN)/python -m pipelines.synthetic --rows 3_000_000 --units 300_000 --seed 7 --out $(EMOJI)
 	touch $@

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import synthetic
+from pipelines.emoji_catalogue import COUNTRIES, emoji_characters
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROWS, UNITS = 200_000, 20_000
@@ -81,7 +82,7 @@ def test_columns_and_types(events):
     }
     assert events.height == ROWS
     assert events["user_id"].drop_nulls().str.contains(r"^[0-9a-f]{16}$").all()
-    assert set(events["country"].drop_nulls()) == set(synthetic.COUNTRIES)
+    assert set(events["country"].drop_nulls()) == set(COUNTRIES)
     assert set(events["app_version"]) == set(synthetic.VERSIONS)
 
 
@@ -101,7 +102,7 @@ def test_another_week(tmp_path):
 
 
 def test_emoji_are_distinct_single_characters_or_sequences():
-    emoji = synthetic.emoji_characters()
+    emoji = emoji_characters()
     assert len(emoji) == len(set(emoji)) > 2_000
     assert {"😂", "👍🏽", "👩‍🚀", "🇧🇷", "❤️"} <= set(emoji)
     assert not any(character.isspace() or character.isascii() for character in emoji)
@@ -222,7 +223,7 @@ def test_one_install_and_one_row_per_file(tmp_path):
 def test_the_public_list_of_the_recipe_has_every_country():
     listed = pl.read_csv(CONFIGS / "data" / "emoji_countries.csv")
     assert listed.columns == ["country"]
-    assert sorted(listed["country"]) == sorted(synthetic.COUNTRIES)
+    assert sorted(listed["country"]) == sorted(COUNTRIES)
 
 
 def test_import_is_quick():

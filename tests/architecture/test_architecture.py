@@ -82,6 +82,7 @@ def test_no_other_generator_of_chance_is_used():
 
 def test_synthetic_data_is_used_by_no_other_file():
     assert importers("pipelines.synthetic") == set()
+    assert importers("pipelines.emoji_catalogue") == {SYNTHETIC}
 
 
 def test_secrets_are_drawn_where_they_are_known():

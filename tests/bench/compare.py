@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from pipelines import synthetic
+from pipelines import emoji_catalogue, synthetic
 
 HERE = Path(__file__).parent
 BENCH = HERE.parents[1] / ".bench"
@@ -76,8 +76,10 @@ class Events:
     @property
     def folder(self) -> Path:
         """Named for all that the events depend on."""
-        generator = hashlib.sha256(Path(synthetic.__file__).read_bytes()).hexdigest()[:8]
-        return BENCH / f"events-{self.rows}-{self.one_unit_rows}-{generator}"
+        generator = hashlib.sha256()
+        for module in (synthetic, emoji_catalogue):
+            generator.update(Path(module.__file__).read_bytes())
+        return BENCH / f"events-{self.rows}-{self.one_unit_rows}-{generator.hexdigest()[:8]}"
 
     def generate(self) -> None:
         if self.folder.exists():

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines import run as run_module
 from pipelines import synthetic
+from pipelines.emoji_catalogue import COUNTRIES
 from pipelines.plan import plan_release
 from pipelines.run import run_release
 from pipelines.spec import load_release
@@ -147,7 +148,7 @@ def test_emoji_weekly_on_generated_events(tmp_path, key):
     rows = pl.read_parquet(events / "*.parquet")
 
     totals = tables["totals"]
-    assert set(totals.frame["country"]) == set(synthetic.COUNTRIES)
+    assert set(totals.frame["country"]) == set(COUNTRIES)
     assert_noise_is_as_stated(with_truth(totals, release, rows, key), totals.plan)
 
     by_country = tables["by_country"]
