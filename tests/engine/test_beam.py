@@ -116,6 +116,7 @@ def test_beam_gives_what_the_oracle_gives(tmp_path, exact, settings, size):
 
 
 def rows_by_key(frame, plan, metrics):
+    assert not frame.select(plan.keys).is_duplicated().any()
     return {
         tuple(row[key] for key in plan.keys): {name: row[name] for name in metrics}
         for row in frame.iter_rows(named=True)
@@ -123,20 +124,22 @@ def rows_by_key(frame, plan, metrics):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "copies"),
     [
-        ["--direct_runner_bundle_repeat=2"],
-        ["--direct_running_mode=multi_threading", "--direct_num_workers=2"],
+        (["--direct_runner_bundle_repeat=2"], 3),
+        (["--direct_running_mode=multi_threading", "--direct_num_workers=2"], 1),
     ],
     ids=str,
 )
-def test_other_local_modes_give_the_same_exact_numbers(tmp_path, exact, options):
+def test_other_local_modes_give_the_same_exact_numbers(tmp_path, exact, options, copies):
+    """A bundle that is repeated twice writes its rows three times, always the same ones."""
     rows = some_rows(seed=2)
     plans = dp.plan_tables(TABLES, dp.Budget(1.0, 1e-6))
     released = run(tmp_path, tables_of(rows, 200), plans, options)
     for plan in plans:
         truth = oracle_partials(rows, ("user",), plan, KEY)
         metrics = [metric.name for metric in plan.metrics]
+        assert released[plan.name].height == copies * len(truth)
         assert rows_by_key(released[plan.name].unique(), plan, metrics) == {
             key: {name: truth[key][name] for name in metrics} for key in truth
         }
