@@ -82,6 +82,8 @@ def run_release(
     files, schema = check_input(release, source)
     plan = replace_tables(plan, tables=fit_public_keys(release, plan.tables, schema))
     with staging_folder(release, folder) as staging, _interrupts() as interrupted:
+        # Again, under the lock: another run may have published since the first check, and a second
+        # draw would spend the budget twice. The first check refuses before the input is looked at.
         check_output(release, replace=replace)
         try:
             size = sum(file.size for file in files)
