@@ -1,0 +1,148 @@
+"""How far the change of one privacy unit moves the numbers of a table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from transforms.accumulators import Norm
+from transforms.bounds import Bounds, Guarantee
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Integers of one kind, one or more per partition, that share a mechanism.
+
+    Attributes:
+        low: Smallest contribution of one row, or of one unit to one partition.
+        high: Largest contribution.
+        per_row: Whether each counted row adds one contribution, or each unit only one per partition.
+        repeats: Entries of a partition that one contribution adds to.
+        norm: Norm of the vector of those entries that low and high bound; each entry by default.
+    """
+
+    low: int
+    high: int
+    per_row: bool = True
+    repeats: int = 1
+    norm: Norm = "linf"
+
+    @property
+    def magnitude(self) -> int:
+        """Largest absolute contribution."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
+    def spread(self) -> int:
+        """Largest difference between two contributions, either of which may be missing."""
+        return max(self.high, 0) - min(self.low, 0)
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Largest change between neighbouring data sets of a vector of integers.
+
+    Attributes:
+        l0: Entries that change.
+        linf: Change of one entry.
+        total: Sum of the absolute changes; None for l0 * linf.
+        squares: Sum of the squared changes; None where nothing better is known than what follows
+            from the others.
+    """
+
+    l0: int
+    linf: int
+    total: int | None = None
+    squares: int | None = None
+
+    @property
+    def l1(self) -> float:
+        """The change in the L1 norm, rounded up."""
+        return at_least(self._total, power=1)
+
+    @property
+    def l2(self) -> float:
+        """The change in the L2 norm, rounded up.
+
+        Changes x of at most linf each have a sum of squares of at most linf times their sum, and
+        at most l0 * linf^2.
+        """
+        known = [self.l0 * self.linf**2, self.linf * self._total]
+        return at_least(min(known if self.squares is None else [*known, self.squares]), power=2)
+
+    @property
+    def _total(self) -> int:
+        whole = self.l0 * self.linf
+        return whole if self.total is None else min(self.total, whole)
+
+
+def sensitivity(entries: Entries, bounds: Bounds, guarantee: Guarantee) -> Sensitivity:
+    """Derives a sensitivity from the bounds that the engine enforces.
+
+    One unit changes p partitions, each by at most c contributions of magnitude M, and all together
+    by at most t contributions: p = L0, c = Linf, t = p c with L0 x Linf; p = c = t = L1 with L1.
+    With `bounding: unit_partition`, p = 1 and c = t = Linf; with `row`, all are 1. Where a unit
+    adds one contribution to a partition whatever its rows, c = 1 and t = p.
+
+    A vector of d entries per contribution changes each entry by at most M. If M bounds its L1 norm,
+    the absolute changes of all entries add up to t M; if it bounds the L2 norm, they add up to at
+    most t M sqrt(d), and the changes have an L2 norm of at most that of p or fewer vectors of
+    length c M or less, t M together: their squares add up to at most c t M^2.
+
+    Replacing is removing and adding: twice the partitions, twice the L1 norm, at most twice the L2
+    norm. One entry moves by at most the spread of contributions, both being in one partition.
+
+    Args:
+        entries: The integers.
+        bounds: Contribution bounds.
+        guarantee: What is protected.
+
+    Returns:
+        The sensitivity, in the unit of the integers.
+    """
+    partitions, most, all_together = _contributions(entries, bounds, guarantee)
+    size = entries.magnitude
+    reach = all_together * size
+    total = {
+        "linf": reach * entries.repeats,
+        "l1": reach,
+        "l2": _ceil_sqrt(reach**2 * entries.repeats),
+    }[entries.norm]
+    squares = most * size * reach if entries.norm == "l2" else None
+    l0, linf = partitions * entries.repeats, most * size
+    if guarantee.adjacency == "add_remove":
+        return Sensitivity(l0, linf, total, squares)
+    return Sensitivity(
+        2 * l0, most * entries.spread, 2 * total, None if squares is None else 4 * squares
+    )
+
+
+def _contributions(
+    entries: Entries, bounds: Bounds, guarantee: Guarantee
+) -> tuple[int, int, int]:
+    """Returns the partitions, the contributions to one of them, and those to all together."""
+    match guarantee.bounding:
+        case "unit" if bounds.max_contributions is not None:
+            partitions = rows = together = bounds.max_contributions
+        case "unit":
+            partitions, rows = bounds.l0_linf
+            together = partitions * rows
+        case "unit_partition":
+            partitions = 1
+            rows = together = bounds.max_contributions_per_partition
+        case "row":
+            partitions = rows = together = 1
+    return (partitions, rows, together) if entries.per_row else (partitions, 1, partitions)
+
+
+def _ceil_sqrt(value: int) -> int:
+    return math.isqrt(value - 1) + 1 if value else 0
+
+
+def at_least(value: int, *, power: int) -> float:
+    """Returns a float, at most the next above the root, whose power is at least the value."""
+    root = float(value) if power == 1 else math.sqrt(value)
+    while Fraction(root) ** power < value:
+        root = math.nextafter(root, math.inf)
+    return root
