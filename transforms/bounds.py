@@ -110,6 +110,12 @@ class Guarantee:
         """Returns the partitions of one unit that count; None where that is not bounded."""
         return bounds.max_partitions if self.bounding == "unit" else None
 
+    def max_rows(self, bounds: Bounds) -> int | None:
+        """Returns the rows of one unit in one partition that count; None where not bounded."""
+        if self.bounding == "row":
+            return None
+        return bounds.max_contributions or bounds.max_contributions_per_partition
+
 
 def is_whole(value: object) -> bool:
     """Returns whether a value is a whole number, and not a truth value."""

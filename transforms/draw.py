@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from transforms.bounding import UNITS
-from transforms.metrics import PrivacyUnitCount
-from transforms.noise import add_noise, select
+from transforms.bounding import UNITS, WEIGHT
+from transforms.noise import select
 from transforms.plan import TablePlan
 
 
@@ -18,20 +17,16 @@ def draw(partials: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
         plan: The table.
 
     Returns:
-        Key columns and one noisy Int64 column per metric, in rows, units or granules.
+        Key columns and the noisy Int64 columns of the metrics, in rows, units or granules.
     """
     if plan.selection is not None:
-        partials = partials.filter(select(partials[UNITS].to_numpy(), plan.selection))
-    exact = {
-        metric.name: UNITS if isinstance(metric.metric, PrivacyUnitCount) else metric.name
+        chosen_by = partials[WEIGHT if plan.needs_weights else UNITS]
+        partials = partials.filter(select(chosen_by.to_numpy(), plan.selection))
+    drawn = {
+        metric.name + suffix: column
         for metric in plan.metrics
+        for suffix, column in metric.metric.draw(metric.name, partials, metric.noises).items()
     }
-    return partials.select(
-        *plan.keys,
-        *(
-            pl.Series(
-                metric.name, add_noise(partials[exact[metric.name]].to_numpy(), metric.mechanism)
-            )
-            for metric in plan.metrics
-        ),
+    return partials.select(plan.keys).with_columns(
+        pl.Series(name, drawn[name], dtype=pl.Int64) for name in plan.drawn_columns
     )

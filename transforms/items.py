@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.arrays import Int64Array, IntArray, U64Array
 from transforms.accumulators import value
 from transforms.allotment import allot
 from transforms.grid import Grid
-from transforms.hashing import HashKey, U64Array, hash_rows, mix
-
-
+from transforms.hashing import HashKey, hash_rows, mix
 
 
 NO_ITEM = np.uint64(2**64 - 1)

@@ -9,12 +9,13 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.bounding import add_up, public_zeros
+from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
 from transforms.contributions import group_shard, number_partitions
 from transforms.draw import draw
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
-from transforms.metrics import Bounds, Metric
+from transforms.metrics import Metric
 from transforms.plan import TablePlan, plan_tables
 from transforms.render import render
 from transforms.stages import Engine
@@ -34,6 +35,7 @@ def aggregate(
     bounds: Bounds = Bounds(),
     partitions: PrivateSelection | PublicKeys = PrivateSelection(),
     noise: NoiseKind = "laplace",
+    guarantee: Guarantee = Guarantee(),
 ) -> pd.DataFrame:
     """Releases one table of a data frame: a differentially private group-by.
 
@@ -48,12 +50,13 @@ def aggregate(
         bounds: Contribution bounds.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise.
+        guarantee: What is protected.
 
     Returns:
         One row per released partition, with the columns described in `transforms.render`.
     """
     table = Table(keys, metrics, bounds, partitions, noise)
-    (plan,) = plan_tables({"table": table}, budget)
+    (plan,) = plan_tables({"table": table}, budget, guarantee)
     partials = exact_partials(as_arrow(data), column_names("unit", unit), plan, HashKey.draw())
     return render(draw(partials, plan), plan).to_pandas()
 

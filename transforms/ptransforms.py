@@ -16,11 +16,12 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.background import Background
 from transforms.batches import Batch
+from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
 from transforms.coder import ArrowTableCoder
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
-from transforms.metrics import Bounds, Metric
+from transforms.metrics import Metric
 from transforms.plan import TablePlan, plan_tables
 from transforms.render import render
 from transforms.stages import Engine
@@ -127,6 +128,7 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
         bounds: Contribution bounds.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise.
+        guarantee: What is protected.
     """
 
     unit: str | Sequence[str]
@@ -136,11 +138,12 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
     noise: NoiseKind = "laplace"
+    guarantee: Guarantee = Guarantee()
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
         """Wires plan, draw and rendering."""
         table = Table(self.keys, self.metrics, self.bounds, self.partitions, self.noise)
-        (plan,) = plan_tables({"table": table}, self.budget)
+        (plan,) = plan_tables({"table": table}, self.budget, self.guarantee)
         drawn = rows | "Draw" >> DrawTables(self.unit, (plan,))
         rendered: PCollection[pa.Table] = drawn["table"] | "Render" >> beam.Map(
             _render, plan

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from transforms.arrays import FloatArray
 
 
 Z95 = 1.959963984540054

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from transforms.noise import half_width_95
-from transforms.plan import MetricPlan, TablePlan
+from transforms.plan import TablePlan
 from transforms.table import released_columns
 
 
@@ -17,30 +16,17 @@ def render(drawn: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
         plan: The table.
 
     Returns:
-        Rows sorted by key. Per metric: the value in the column's unit, `<name>_std` the standard
+        Rows sorted by key. Per released value: the value in its unit, `<name>_std` the standard
         deviation of its noise, `<name>_low` and `<name>_high` the bounds of the 95 % interval of
         the value before noise.
     """
-    columns: list[pl.Expr] = [pl.col(name) for name in plan.keys]
+    columns = drawn.select(plan.keys).get_columns()
     for metric in plan.metrics:
-        value = pl.col(metric.name)
-        half_width = half_width_95(metric.mechanism)
-        parts = (
-            _in_units(value, metric),
-            pl.lit(metric.noise_std),
-            _in_units(value - half_width, metric),
-            _in_units(value + half_width, metric),
-        )
-        names = released_columns(metric.name)
-        columns += [part.alias(name) for part, name in zip(parts, names, strict=True)]
-    return drawn.select(columns).sort(plan.keys)
-
-
-def _in_units(granules: pl.Expr, metric: MetricPlan) -> pl.Expr:
-    step = metric.granularity
-    if step == 1:
-        return granules
-    per_unit = 1 / step
-    if per_unit == per_unit.to_integral_value():
-        return granules / int(per_unit)
-    return granules * float(step)
+        values = metric.metric.render(metric.name, drawn, metric.noises)
+        for name, value in zip(metric.released, values, strict=True):
+            parts = (value.value, value.std, value.low, value.high)
+            columns += [
+                part.alias(column)
+                for part, column in zip(parts, released_columns(name), strict=True)
+            ]
+    return pl.DataFrame(columns).sort(plan.keys)

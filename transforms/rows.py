@@ -21,7 +21,7 @@ from datetime import MAXYEAR, MINYEAR, date
 import polars as pl
 import pyarrow as pa
 
-from transforms.metrics import MAX_VALUE_GRANULES, Sum
+from transforms.accumulators import value_name
 
 _EXACT = (pl.Boolean, pl.Date, pl.Time, pl.String, pl.Binary, pl.UInt64, pl.Null)
 
@@ -142,31 +142,11 @@ def check_value_type(name: str, dtype: pl.DataType) -> None:
         raise TypeError(f"column {name!r} has the type {dtype}; allowed for sums: numbers")
 
 
-def value_name(column: str) -> str:
-    """Returns the name of a column in its role as a value, apart from its role as a key."""
-    return f"value:{column}"
-
-
 def without_nulls(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """Returns the rows that have a value in every one of the columns."""
     if not any(frame[name].null_count() for name in columns):
         return frame
     return frame.drop_nulls(columns)
-
-
-def granules(metric: Sum) -> pl.Expr:
-    """Returns the expression of a row's value as a whole number of granules.
-
-    The value times 1 / granularity is clipped and rounded half to even, to an Int32. With
-    `clip_total` it is clipped to `MAX_VALUE_GRANULES` on both sides, so that no total can overflow.
-    """
-    low, high = (
-        metric.interval_granules
-        if metric.clip is not None
-        else (-MAX_VALUE_GRANULES, MAX_VALUE_GRANULES)
-    )
-    scaled = pl.col(value_name(metric.column)) * float(1 / metric.step)
-    return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32).fill_null(0)
 
 
 def _column(column: pa.ChunkedArray) -> pl.Series:

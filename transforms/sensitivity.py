@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from transforms.accumulators import Norm
@@ -59,7 +59,7 @@ class Sensitivity:
     @property
     def l1(self) -> float:
         """The change in the L1 norm, rounded up."""
-        return at_least(self._total, power=1)
+        return at_least(self.together, power=1)
 
     @property
     def l2(self) -> float:
@@ -68,11 +68,12 @@ class Sensitivity:
         Changes x of at most linf each have a sum of squares of at most linf times their sum, and
         at most l0 * linf^2.
         """
-        known = [self.l0 * self.linf**2, self.linf * self._total]
+        known = [self.l0 * self.linf**2, self.linf * self.together]
         return at_least(min(known if self.squares is None else [*known, self.squares]), power=2)
 
     @property
-    def _total(self) -> int:
+    def together(self) -> int:
+        """The sum of the absolute changes."""
         whole = self.l0 * self.linf
         return whole if self.total is None else min(self.total, whole)
 
@@ -90,8 +91,14 @@ def sensitivity(entries: Entries, bounds: Bounds, guarantee: Guarantee) -> Sensi
     most t M sqrt(d), and the changes have an L2 norm of at most that of p or fewer vectors of
     length c M or less, t M together: their squares add up to at most c t M^2.
 
-    Replacing is removing and adding: twice the partitions, twice the L1 norm, at most twice the L2
-    norm. One entry moves by at most the spread of contributions, both being in one partition.
+    With `unit_partition`, the rows that change are those of a unit with the same values of all keys
+    of the release: in a table with fewer keys, the unit may have other rows in that partition, and
+    its contribution becomes another one. So one entry moves by at most the spread of contributions,
+    and a vector as far as if the old one were removed and the new one added.
+
+    Replacing is removing and adding: twice the entries, twice the L1 norm, at most twice the L2
+    norm. One entry moves by at most the spread of contributions, both being in one partition; with
+    `unit_partition`, by the spread of either's.
 
     Args:
         entries: The integers.
@@ -109,12 +116,28 @@ def sensitivity(entries: Entries, bounds: Bounds, guarantee: Guarantee) -> Sensi
         "l1": reach,
         "l2": _ceil_sqrt(reach**2 * entries.repeats),
     }[entries.norm]
-    squares = most * size * reach if entries.norm == "l2" else None
-    l0, linf = partitions * entries.repeats, most * size
-    if guarantee.adjacency == "add_remove":
-        return Sensitivity(l0, linf, total, squares)
+    moved = Sensitivity(
+        partitions * entries.repeats,
+        most * size,
+        total,
+        most * size * reach if entries.norm == "l2" else None,
+    )
+    spread = most * entries.spread
+    if guarantee.bounding == "unit_partition":
+        moved = Sensitivity(1, spread) if entries.repeats == 1 else _twice(moved, spread)
+    if guarantee.adjacency == "replace":
+        moved = _twice(moved, 2 * spread if guarantee.bounding == "unit_partition" else spread)
+    whole = moved.l0 * moved.linf
+    return moved if moved.together < whole else replace(moved, total=None)
+
+
+def _twice(moved: Sensitivity, spread: int) -> Sensitivity:
+    """Returns the change when one thing is removed and another added."""
     return Sensitivity(
-        2 * l0, most * entries.spread, 2 * total, None if squares is None else 4 * squares
+        2 * moved.l0,
+        spread,
+        2 * moved.together,
+        None if moved.squares is None else 4 * moved.squares,
     )
 
 

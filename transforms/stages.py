@@ -58,13 +58,13 @@ class Engine:
 
     @property
     def identity_columns(self) -> list[str]:
-        """Privacy unit and key columns."""
-        return [*self.unit, *(name for plan in self.plans for name in plan.keys)]
+        """Privacy unit and key columns, and those whose values are counted."""
+        return [*self.unit, *(name for plan in self.plans for name in plan.identity_columns)]
 
     @property
     def value_columns(self) -> list[str]:
-        """Columns to sum."""
-        return [metric.column for plan in self.plans for metric in plan.sums]
+        """Columns of numbers."""
+        return [name for plan in self.plans for name in plan.value_columns]
 
     def select(self, table: pa.Table) -> pa.Table:
         """Returns the columns that the release reads."""
@@ -99,7 +99,7 @@ class Engine:
     ) -> list[tuple[int, bytes]]:
         packed = []
         for table, contributions in enumerate(group_shard(batches, shard, numberings)):
-            pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)
+            pruned = prune(contributions, self.plans[table])
             if len(pruned):
                 key = table * self.unit_shards + shard
                 packed.append((key, pack_contributions(pruned.compact())))
@@ -122,7 +122,7 @@ class Engine:
     def partial_sums(self, table: int, contributions: Sequence[Contributions]) -> pl.DataFrame:
         """Merges, bounds and sums up all contributions of some units to one table."""
         plan = self.plans[table]
-        pruned = prune(merge(contributions), plan.bounds.max_partitions_contributed)
+        pruned = prune(merge(contributions), plan)
         return bound_and_sum(pruned, plan)
 
     def shard_partials(

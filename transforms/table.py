@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -15,7 +15,9 @@ from transforms.mechanisms import (
     check_pre_threshold,
     check_selection_strategy,
 )
-from transforms.metrics import Bounds, Metric, Sum
+from transforms.bounds import Bounds
+from transforms.metrics import Metric
+from transforms.metrics.base import item_column
 from transforms.rows import identity
 
 SELECTION = "selection"
@@ -30,8 +32,9 @@ class PrivateSelection:
     """Partitions are chosen by a differentially private mechanism.
 
     Attributes:
-        strategy: `truncated_geometric` (optimal for one table), `laplace` or `gaussian`
-            thresholding of the number of privacy units.
+        strategy: `truncated_geometric` (optimal for units with one partition), `laplace` or
+            `gaussian` thresholding of the number of privacy units, or `weighted_gaussian`
+            thresholding of their weight, for units with many partitions.
         pre_threshold: Partitions with fewer units are never released; None for no such rule.
     """
 
@@ -40,7 +43,7 @@ class PrivateSelection:
 
     def __post_init__(self) -> None:
         check_selection_strategy(self.strategy)
-        check_pre_threshold(self.pre_threshold)
+        check_pre_threshold(self.pre_threshold, self.strategy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,8 @@ class Table:
 
     Attributes:
         keys: Key columns; one combination of their values is a partition.
-        metrics: Released columns by name.
+        metrics: Released columns by name; none, with private selection, to release only which
+            partitions there are.
         bounds: Contribution bounds of one privacy unit in this table.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise on every metric.
@@ -100,20 +104,29 @@ class Table:
         object.__setattr__(self, "keys", column_names("keys", self.keys))
         object.__setattr__(self, "metrics", dict(self.metrics))
         object.__setattr__(self, "shares", dict(self.shares))
-        if not self.metrics:
-            raise ValueError("a table needs at least one metric")
+        if not self.metrics and isinstance(self.partitions, PublicKeys):
+            raise ValueError("a table with public keys needs at least one metric")
         for name in self.metrics:
             if ":" in name or name == SELECTION:
                 raise ValueError(
                     f"{name!r} is no name for a metric; allowed: names without a colon, "
                     f"other than {SELECTION!r}"
                 )
-        for name in [*self.keys, *(m.column for m in self.metrics.values() if isinstance(m, Sum))]:
-            check_column_name(name)
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
-                raise ValueError(f"{name} is {metric!r}; allowed: Count(), PrivacyUnitCount(), Sum")
-        names = [*self.keys, *(c for name in self.metrics for c in released_columns(name))]
+                raise ValueError(f"{name} is {metric!r}; allowed: a metric such as Count()")
+            for column in (*metric.value_columns, *metric.identity_columns):
+                check_column_name(column)
+        for name in self.keys:
+            check_column_name(name)
+        names = [
+            *self.keys,
+            *(
+                column
+                for name, metric in self.metrics.items()
+                for column in _columns(name, metric)
+            ),
+        ]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
@@ -166,6 +179,16 @@ def released_columns(metric: str) -> tuple[str, str, str, str]:
     They are the value, the standard deviation of its noise, and the ends of its 95 % interval.
     """
     return metric, f"{metric}_std", f"{metric}_low", f"{metric}_high"
+
+
+def _columns(name: str, metric: Metric) -> Iterator[str]:
+    """Yields the columns that a metric has on its way and in the end."""
+    for suffix in metric.released:
+        yield from released_columns(name + suffix)
+    for component in metric.components:
+        yield from (name + suffix for suffix in component.column_suffixes if suffix)
+    if metric.items is not None:
+        yield item_column(name)
 
 
 def check_share(name: str, share: float) -> None:

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from transforms.arrays import Int64Array
 from transforms.accumulators import Accumulator
 from transforms.items import Items
 from transforms.mechanisms import AdditiveMechanism
-from transforms.noise import half_width_95, noise_std
+from transforms.noise import add_noise, half_width_95, noise_std
 from transforms.sensitivity import Entries
-
-
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,11 @@ class Metric(ABC):
         return ()
 
     @property
+    def identity_columns(self) -> tuple[str, ...]:
+        """Columns of any scalar type that are read."""
+        return ()
+
+    @property
     def accumulators(self) -> tuple[Accumulator, ...]:
         """What is added up of each row."""
         return ()
@@ -110,6 +113,25 @@ class Metric(ABC):
             Per column suffix of the components, what each contribution adds, shape (n,). Metrics
             with items have none.
         """
+
+    def draw(
+        self, name: str, partials: pl.DataFrame, noises: Sequence[Noise]
+    ) -> dict[str, Int64Array]:
+        """Adds noise to exact integers. Every call draws anew.
+
+        Args:
+            name: Name of the metric.
+            partials: Exact integers of all partitions (`transforms.bounding`), p rows.
+            noises: The components with their noise.
+
+        Returns:
+            Per column suffix of the components, noisy integers, shape (p,).
+        """
+        return {
+            suffix: add_noise(partials[name + suffix].to_numpy(), noise.mechanism)
+            for noise in noises
+            for suffix in noise.component.column_suffixes
+        }
 
     @property
     def released(self) -> tuple[str, ...]:
@@ -147,6 +169,11 @@ class ReleasedValue:
     std: pl.Series
     low: pl.Series
     high: pl.Series
+
+
+def item_column(metric: str) -> str:
+    """Returns the column of partial sums with the items of a metric, as lists."""
+    return f"{metric}:items"
 
 
 def with_noise(drawn: pl.Series, noise: Noise) -> ReleasedValue:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
+from transforms.arrays import Int64Array
 from transforms.items import Items, Values
 from transforms.metrics.base import (
     Component,
     Contribution,
-    Int64Array,
     Metric,
     Noise,
     ReleasedValue,
+    item_column,
     with_noise,
 )
+from transforms.noise import add_noise
 from transforms.sensitivity import Entries
 
 
@@ -74,6 +77,11 @@ class DistinctCount(Metric):
     column: str
 
     @property
+    def identity_columns(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.column,)
+
+    @property
     def items(self) -> Items:
         """The values."""
         return Values(self.column)
@@ -86,6 +94,22 @@ class DistinctCount(Metric):
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:  # noqa: ARG002
         """Returns nothing: the values of all units have to come together first."""
         return {}
+
+    def draw(
+        self, name: str, partials: pl.DataFrame, noises: Sequence[Noise]
+    ) -> dict[str, Int64Array]:
+        """Counts each value once and adds noise."""
+        values = partials.select(
+            pl.int_range(pl.len()).alias("partition"), pl.col(item_column(name)).alias("items")
+        )
+        distinct = (
+            values.filter(pl.col("items").list.len() > 0)
+            .explode("items")
+            .unnest("items")
+            .unique(["partition", "item"])
+        )
+        exact = np.bincount(distinct["partition"].to_numpy(), minlength=partials.height)
+        return {"": add_noise(exact.astype(np.int64), noises[0].mechanism)}
 
     def render(
         self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]

@@ -13,19 +13,19 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
+from transforms.arrays import FloatArray, Int64Array
 from transforms.accumulators import Accumulator, Granules, Present, Squares
 from transforms.grid import Grid, check_interval, default_step, exact
 from transforms.metrics.base import (
     Component,
     Contribution,
-    Int64Array,
     Metric,
     Noise,
     ReleasedValue,
     rescale,
 )
 from transforms.noise import noise_std
-from transforms.quotient import Z95, FloatArray, quotient
+from transforms.quotient import Z95, quotient
 from transforms.sensitivity import Entries
 
 ROWS = ":rows"
@@ -78,7 +78,15 @@ class Mean(Metric):
     @property
     def accumulators(self) -> tuple[Accumulator, ...]:
         """Values there are, and their distances from the middle."""
-        return Present(self.column), Granules(self.column, self.grid)
+        return self._present, self._distances
+
+    @property
+    def _present(self) -> Accumulator:
+        return Present(self.column)
+
+    @property
+    def _distances(self) -> Accumulator:
+        return Granules(self.column, self.grid)
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -91,10 +99,9 @@ class Mean(Metric):
 
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:
         """Scales the sum of distances down to that of the values that count."""
-        present, values = self.accumulators
-        rows = contribution.totals[present]
+        rows = contribution.totals[self._present]
         counted = np.minimum(rows, contribution.counted)
-        return {ROWS: counted, SUM: rescale(contribution.totals[values], rows, counted)}
+        return {ROWS: counted, SUM: rescale(contribution.totals[self._distances], rows, counted)}
 
     def render(
         self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
@@ -138,7 +145,7 @@ class Variance(Mean):
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:
         """Scales the sums down to those of the values that count."""
         bounded = super().bound(contribution)
-        rows = contribution.totals[Present(self.column)]
+        rows = contribution.totals[self._present]
         squares = contribution.totals[self._squares]
         return {**bounded, SQUARES: rescale(squares, rows, bounded[ROWS])}
 

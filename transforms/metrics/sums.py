@@ -11,12 +11,12 @@ from typing import get_args
 import numpy as np
 import polars as pl
 
+from transforms.arrays import Int64Array
 from transforms.accumulators import Accumulator, Coordinate, Granules, Norm, Unclipped
 from transforms.grid import Grid, check_interval, default_step, exact
 from transforms.metrics.base import (
     Component,
     Contribution,
-    Int64Array,
     Metric,
     Noise,
     ReleasedValue,
