@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.spec import LoadedRelease, ReleaseSpec, plan_release_tables, release_tables
-from transforms.metrics import Count, PrivacyUnitCount, Sum
-from transforms.noise import half_width_95, selection_threshold
-from transforms.plan import MetricPlan, TablePlan
+from transforms.noise import selection_threshold
+from transforms.plan import TablePlan
 from transforms.table import SELECTION
 
 
@@ -75,10 +74,16 @@ def _table_to_dict(table: TablePlan) -> dict[str, Any]:
         "mechanisms": {name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()},
         "metrics": {
             metric.name: {
-                "metric": _kind(metric),
-                "granularity": str(metric.granularity),
-                "noise_std": metric.noise_std,
-                "half_width_95": _half_width(metric),
+                "metric": metric.metric.description,
+                "columns": metric.released,
+                "noise": {
+                    metric.name + noise.component.suffix: {
+                        "granularity": str(noise.component.granularity),
+                        "std": noise.std,
+                        "half_width_95": noise.half_width_95,
+                    }
+                    for noise in metric.noises
+                },
             }
             for metric in table.metrics
         },
@@ -100,10 +105,11 @@ def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
         yield f"  partitions: released more often than not from {threshold:.1f} privacy units"
         rows.append(_row(SELECTION, table.selection.strategy, table.selection))
     for metric in table.metrics:
-        error = (f"{metric.noise_std:.4g}", f"+-{_half_width(metric):.4g}")
-        rows.append(
-            _row(metric.name, f"{metric.mechanism.noise} {_kind(metric)}", metric.mechanism, error)
-        )
+        for noise in metric.noises:
+            name = metric.name + noise.component.suffix
+            kind = f"{noise.mechanism.noise} {metric.metric.description}"
+            error = (f"{noise.std:.4g}", f"+-{noise.half_width_95:.4g}")
+            rows.append(_row(name, kind, noise.mechanism, error))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -114,17 +120,3 @@ def _row(
     name: str, kind: str, mechanism: Any, error: tuple[str, str] = ("", "")
 ) -> tuple[str, str, str, str, str, str]:
     return (name, kind, f"{mechanism.epsilon:.4g}", f"{mechanism.delta:.3g}", *error)
-
-
-def _kind(metric: MetricPlan) -> str:
-    match metric.metric:
-        case Count():
-            return "count"
-        case PrivacyUnitCount():
-            return "privacy_unit_count"
-        case Sum(column=column):
-            return f"sum of {column}"
-
-
-def _half_width(metric: MetricPlan) -> float:
-    return half_width_95(metric.mechanism) * float(metric.granularity)

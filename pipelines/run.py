@@ -138,7 +138,7 @@ def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFram
         if table.public_keys is None
         else table.public_keys.schema
     )
-    return read_staged(staging, table.name, keys, [metric.name for metric in table.metrics])
+    return read_staged(staging, table.name, keys, table.drawn_columns)
 
 
 @contextmanager

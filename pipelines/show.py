@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from transforms.plan import MetricPlan, TablePlan
+from transforms.plan import TablePlan
 
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
@@ -20,18 +20,23 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
         frame: What was published.
         rows: How many rows to print.
     """
-    first = plan.metrics[0].name
+    values = [name for metric in plan.metrics for name in metric.released]
     console = Console()
-    console.print(f"[bold]{plan.name}[/bold], largest {first} first, with 95 % intervals")
+    if values:
+        console.print(f"[bold]{plan.name}[/bold], largest {values[0]} first, with 95 % intervals")
+        top = frame.top_k(rows, by=values[0])
+    else:
+        console.print(f"[bold]{plan.name}[/bold], the first partitions")
+        top = frame.head(rows)
     table = Table(box=None, header_style="bold")
     for key in plan.keys:
         table.add_column(_text(key))
-    for metric in plan.metrics:
-        table.add_column(metric.name, justify="right")
-    for row in frame.top_k(rows, by=first).iter_rows(named=True):
+    for name in values:
+        table.add_column(name, justify="right")
+    for row in top.iter_rows(named=True):
         table.add_row(
             *(_text(row[key]) for key in plan.keys),
-            *(_cell(row, metric) for metric in plan.metrics),
+            *(_cell(row, name) for name in values),
         )
     console.print(table)
 
@@ -41,7 +46,7 @@ def _text(key: object) -> Text:
     return Text(str(key).translate(_CONTROLS))
 
 
-def _cell(row: dict[str, float], metric: MetricPlan) -> str:
-    half_width = (row[f"{metric.name}_high"] - row[f"{metric.name}_low"]) / 2
-    digits = 0 if metric.noise_std >= 10 else 1
-    return f"{row[metric.name]:,.{digits}f} ± {half_width:,.{digits}f}"
+def _cell(row: dict[str, float], name: str) -> str:
+    half_width = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+    digits = 0 if row[f"{name}_std"] >= 10 else 1
+    return f"{row[name]:,.{digits}f} ± {half_width:,.{digits}f}"

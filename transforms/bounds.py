@@ -96,14 +96,11 @@ class Guarantee:
     def __post_init__(self) -> None:
         for name, words in (("adjacency", get_args(Adjacency)), ("bounding", get_args(Bounding))):
             if getattr(self, name) not in words:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; allowed: {', '.join(words)}"
-                )
+                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(words)}")
 
     @property
     def changed(self) -> int:
-        """Things in which neighbouring data sets differ: replacing one is a removal and an
-        addition."""
+        """Things that neighbouring data sets differ in; replacing removes one and adds one."""
         return 1 if self.adjacency == "add_remove" else 2
 
     def max_partitions(self, bounds: Bounds) -> int | None:

@@ -60,9 +60,7 @@ class Contributions:
     @property
     def identities(self) -> U64Array:
         """Keyed hash of the unit and partition of each contribution, shape (n,)."""
-        return priorities(
-            self.units.low[self.unit], self.partitions.identities.low[self.partition]
-        )
+        return priorities(self.units.low[self.unit], self.partitions.identities.low[self.partition])
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Contributions:
         """Returns some contributions; units and partitions that none needs remain listed."""
@@ -163,9 +161,7 @@ def group_shard(
         )
 
 
-def prune(
-    contributions: Contributions, plan: TablePlan
-) -> Contributions:
+def prune(contributions: Contributions, plan: TablePlan) -> Contributions:
     """Drops what cannot count, whatever other rows of the same units hold.
 
     Each unit keeps its first-ranked partitions (`transforms.pruning`). Every kept contribution has

@@ -56,7 +56,9 @@ class Grid:
     @property
     def granules(self) -> tuple[int, int]:
         """The interval in granules around the centre."""
-        low, high = (_granules(Decimal(str(bound)) - self.centre, self.step) for bound in self.interval)
+        low, high = (
+            _granules(Decimal(str(bound)) - self.centre, self.step) for bound in self.interval
+        )
         return low, high
 
     @property
@@ -79,9 +81,7 @@ def check_interval(name: str, interval: tuple[float, float]) -> None:
     """Raises a ValueError when an interval is not one of two finite numbers."""
     low, high = interval
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
-        raise ValueError(
-            f"{name} [{low:g}, {high:g}] is not an interval of two finite numbers"
-        )
+        raise ValueError(f"{name} [{low:g}, {high:g}] is not an interval of two finite numbers")
 
 
 def exact(granularity: Decimal | float) -> Decimal:

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.arrays import Int64Array, IntArray, U64Array
 from transforms.accumulators import value
 from transforms.allotment import allot
+from transforms.arrays import Int64Array, IntArray, U64Array
 from transforms.grid import Grid
 from transforms.hashing import HashKey, hash_rows, mix
-
 
 NO_ITEM = np.uint64(2**64 - 1)
 """Item of a row that has none."""
@@ -68,9 +67,7 @@ class ItemCounts:
         """
         mask = kept[self.contribution]
         position = np.cumsum(kept) - 1
-        return ItemCounts(
-            position[self.contribution[mask]], self.item[mask], self.count[mask]
-        )
+        return ItemCounts(position[self.contribution[mask]], self.item[mask], self.count[mask])
 
     def where(self, mask: npt.NDArray[np.bool_]) -> ItemCounts:
         """Returns some of the items."""
@@ -129,7 +126,10 @@ class Leaves(Items):
         return frame.select(leaf.fill_null(int(NO_ITEM))).to_series().to_numpy()
 
     def prune(
-        self, counts: ItemCounts, identities: U64Array, max_items: int | None  # noqa: ARG002
+        self,
+        counts: ItemCounts,
+        identities: U64Array,
+        max_items: int | None,  # noqa: ARG002
     ) -> ItemCounts:
         """Keeps all: a unit has at most as many as the tree has leaves."""
         return counts
@@ -163,9 +163,7 @@ class Values(Items):
         items[present.to_numpy()] = hashed.low >> np.uint64(1)
         return items
 
-    def prune(
-        self, counts: ItemCounts, identities: U64Array, max_items: int | None
-    ) -> ItemCounts:
+    def prune(self, counts: ItemCounts, identities: U64Array, max_items: int | None) -> ItemCounts:
         """Keeps the values that come first."""
         if max_items is None:
             return counts

@@ -11,8 +11,8 @@ import polars as pl
 from transforms.accumulators import Accumulator
 from transforms.bounds import MAX_ROW_SENSITIVITY, MAX_SENSITIVITY, Bounds, Guarantee
 from transforms.budget import Budget, split
-from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
 from transforms.items import Items
+from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
 from transforms.metrics import Metric, Sum
 from transforms.metrics.base import Noise
 from transforms.noise import check_mechanism

@@ -8,7 +8,6 @@ import numpy as np
 
 from transforms.arrays import FloatArray
 
-
 Z95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
 

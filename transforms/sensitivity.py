@@ -141,9 +141,7 @@ def _twice(moved: Sensitivity, spread: int) -> Sensitivity:
     )
 
 
-def _contributions(
-    entries: Entries, bounds: Bounds, guarantee: Guarantee
-) -> tuple[int, int, int]:
+def _contributions(entries: Entries, bounds: Bounds, guarantee: Guarantee) -> tuple[int, int, int]:
     """Returns the partitions, the contributions to one of them, and those to all together."""
     match guarantee.bounding:
         case "unit" if bounds.max_contributions is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from transforms.bounds import Bounds
 from transforms.mechanisms import (
     NoiseKind,
     SelectionStrategy,
@@ -15,7 +16,6 @@ from transforms.mechanisms import (
     check_pre_threshold,
     check_selection_strategy,
 )
-from transforms.bounds import Bounds
 from transforms.metrics import Metric
 from transforms.metrics.base import item_column
 from transforms.rows import identity
@@ -121,11 +121,7 @@ class Table:
             check_column_name(name)
         names = [
             *self.keys,
-            *(
-                column
-                for name, metric in self.metrics.items()
-                for column in _columns(name, metric)
-            ),
+            *(column for name, metric in self.metrics.items() for column in _columns(name, metric)),
         ]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:

@@ -32,8 +32,9 @@ from pipelines.spec.fields import (
     refuse,
     wrong_kind,
 )
+from transforms.bounds import Bounds
 from transforms.mechanisms import NoiseKind, SelectionStrategy
-from transforms.metrics import Bounds, Count, Metric, PrivacyUnitCount, Sum
+from transforms.metrics import Count, Metric, PrivacyUnitCount, Sum
 from transforms.table import SELECTION, PrivateSelection
 
 MetricName = Literal["count", "privacy_unit_count"]

@@ -10,8 +10,8 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from transforms.arrays import Int64Array
 from transforms.accumulators import Accumulator
+from transforms.arrays import Int64Array
 from transforms.items import Items
 from transforms.mechanisms import AdditiveMechanism
 from transforms.noise import add_noise, half_width_95, noise_std
@@ -52,6 +52,16 @@ class Noise:
     component: Component
     mechanism: AdditiveMechanism
 
+    @property
+    def std(self) -> float:
+        """Standard deviation of the noise, in the unit of the component's granularity."""
+        return noise_std(self.mechanism) * float(self.component.granularity)
+
+    @property
+    def half_width_95(self) -> float:
+        """Half width of the 95 % interval of the noise, in the unit of its granularity."""
+        return half_width_95(self.mechanism) * float(self.component.granularity)
+
 
 @dataclass(frozen=True)
 class Contribution:
@@ -76,6 +86,11 @@ class Metric(ABC):
     Everything is an integer from the first aggregation on: counts are in rows, units or values;
     sums are in granules.
     """
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What is measured, for people: `mean of dwell_s`."""
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -185,10 +200,9 @@ def with_noise(drawn: pl.Series, noise: Noise) -> ReleasedValue:
     """
     half_width = half_width_95(noise.mechanism)
     step = noise.component.granularity
-    std = noise_std(noise.mechanism) * float(step)
     return ReleasedValue(
         in_units(drawn, step),
-        pl.repeat(std, len(drawn), dtype=pl.Float64, eager=True),
+        pl.repeat(noise.std, len(drawn), dtype=pl.Float64, eager=True),
         in_units(drawn - half_width, step),
         in_units(drawn + half_width, step),
     )

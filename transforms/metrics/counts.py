@@ -28,6 +28,11 @@ class Count(Metric):
     """Rows per partition."""
 
     @property
+    def description(self) -> str:
+        """What is measured."""
+        return "count"
+
+    @property
     def components(self) -> tuple[Component, ...]:
         """The number of rows: each adds 1."""
         return (Component("", Entries(0, 1)),)
@@ -46,6 +51,11 @@ class Count(Metric):
 @dataclass(frozen=True)
 class PrivacyUnitCount(Metric):
     """Distinct privacy units per partition; rows, where the guarantee is about single rows."""
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return "privacy_unit_count"
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -75,6 +85,11 @@ class DistinctCount(Metric):
     """
 
     column: str
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return f"distinct_count of {self.column}"
 
     @property
     def identity_columns(self) -> tuple[str, ...]:

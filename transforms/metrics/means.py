@@ -13,8 +13,8 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from transforms.arrays import FloatArray, Int64Array
 from transforms.accumulators import Accumulator, Granules, Present, Squares
+from transforms.arrays import FloatArray, Int64Array
 from transforms.grid import Grid, check_interval, default_step, exact
 from transforms.metrics.base import (
     Component,
@@ -60,6 +60,11 @@ class Mean(Metric):
         if self.clip[0] == self.clip[1]:
             raise ValueError(f"clip [{self.clip[0]:g}, {self.clip[1]:g}] leaves nothing to measure")
         _ = self.grid
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return f"mean of {self.column}"
 
     @property
     def grid(self) -> Grid:
@@ -125,6 +130,11 @@ class Variance(Mean):
     It is the mean square of distances from the middle of the clip less the square of their mean,
     from three noisy numbers, clamped to what is possible: 0 to the square of half the clip.
     """
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return f"variance of {self.column}"
 
     @property
     def accumulators(self) -> tuple[Accumulator, ...]:

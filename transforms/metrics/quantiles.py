@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import numpy as np
 import polars as pl
 
 from transforms.arrays import Int64Array
@@ -62,6 +61,11 @@ class Quantiles(Metric):
         if self.clip[0] == self.clip[1]:
             raise ValueError(f"clip [{self.clip[0]:g}, {self.clip[1]:g}] leaves nothing to measure")
         _ = self.grid
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return f"quantiles of {self.column}"
 
     @property
     def grid(self) -> Grid:

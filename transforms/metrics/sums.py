@@ -11,8 +11,8 @@ from typing import get_args
 import numpy as np
 import polars as pl
 
-from transforms.arrays import Int64Array
 from transforms.accumulators import Accumulator, Coordinate, Granules, Norm, Unclipped
+from transforms.arrays import Int64Array
 from transforms.grid import Grid, check_interval, default_step, exact
 from transforms.metrics.base import (
     Component,
@@ -65,6 +65,11 @@ class Sum(Metric):
         if low == high == 0:
             raise ValueError(f"{self._clip_name} [{low:g}, {high:g}] leaves nothing to sum")
         _ = self.grid
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return f"sum of {self.column}"
 
     @property
     def _clip_name(self) -> str:
@@ -167,6 +172,11 @@ class VectorSum(Metric):
         if not 0 < self.max_norm < math.inf:
             raise ValueError(f"max_norm is {self.max_norm:g}; allowed: a finite number above 0")
         _ = self.grid
+
+    @property
+    def description(self) -> str:
+        """What is measured."""
+        return f"vector_sum of {', '.join(self.columns)}"
 
     @property
     def grid(self) -> Grid:
