@@ -80,7 +80,8 @@ class Batch:
         return sum(
             16 * len(self.units) // max(1, len(self.tables))
             + table.partition.nbytes
-            + sum(column.nbytes for column in (*table.values, *table.items))
+            + sum(column.nbytes for column in table.values)
+            + sum(column.nbytes for column in table.items)
             + int(table.partitions.source.estimated_size())
             for table in self.tables
         )

@@ -114,7 +114,8 @@ def _weights(contributions: Contributions, plan: TablePlan) -> Int64Array:
         return np.full(len(contributions), WEIGHT_GRANULES, np.int64)
     partitions = np.bincount(contributions.unit, minlength=len(contributions.units))
     granules = np.sqrt(WEIGHT_GRANULES**2 // np.maximum(partitions, 1)).astype(np.int64)
-    return granules[contributions.unit]
+    weights: Int64Array = granules[contributions.unit]
+    return weights
 
 
 def _lists(counts: ItemCounts, contributions: Contributions) -> pl.DataFrame:

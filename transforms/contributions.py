@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -235,7 +234,8 @@ def merge(parts: Sequence[Contributions]) -> Contributions:
     )
 
 
-class _PairItems(NamedTuple):
+@dataclass(frozen=True)
+class _PairItems:
     """Items and their counts, each with the unit and partition that it is of, shapes (m,)."""
 
     pair: U64Array

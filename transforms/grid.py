@@ -56,10 +56,8 @@ class Grid:
     @property
     def granules(self) -> tuple[int, int]:
         """The interval in granules around the centre."""
-        low, high = (
-            _granules(Decimal(str(bound)) - self.centre, self.step) for bound in self.interval
-        )
-        return low, high
+        low, high = (exact(bound) - self.centre for bound in self.interval)
+        return _granules(low, self.step), _granules(high, self.step)
 
     @property
     def largest(self) -> int:

@@ -140,9 +140,9 @@ def search(
         inside = np.divide(target - before, mass, out=np.zeros(len(target)), where=mass > 0)
         share[going] = np.clip(inside, 0, 1)
         node[going] = node[going] * shape.branching + child
-    result = np.where(result < 0, node, result).reshape(counts.partitions, len(ranks), 3)
-    leaf = result[:, :, 0]
-    return Found(leaf, np.minimum(result[:, :, 1], leaf), np.maximum(result[:, :, 2], leaf))
+    found = np.where(result < 0, node, result).reshape(counts.partitions, len(ranks), 3)
+    leaf = found[:, :, 0]
+    return Found(leaf, np.minimum(found[:, :, 1], leaf), np.maximum(found[:, :, 2], leaf))
 
 
 def _shares(whole: Int64Array, ranks: tuple[float, ...], rank_std: float) -> FloatArray:
@@ -205,7 +205,7 @@ def _anywhere(
 
 def _root_up(value: int, degree: int) -> int:
     """Returns the smallest whole number of at least 2 whose power is at least the value."""
-    root = max(2, math.floor(value ** (1 / degree)) - 1)
+    root = max(2, math.floor(math.pow(value, 1 / degree)) - 1)
     while root**degree < value:
         root += 1
     return root

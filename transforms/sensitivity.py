@@ -17,7 +17,7 @@ class Entries:
     Attributes:
         low: Smallest contribution of one row, or of one unit to one partition.
         high: Largest contribution.
-        per_row: Whether each counted row adds one contribution, or each unit only one per partition.
+        per_row: Whether each counted row adds one contribution, or each unit one per partition.
         repeats: Entries of a partition that one contribution adds to.
         norm: Norm of the vector of those entries that low and high bound; each entry by default.
     """

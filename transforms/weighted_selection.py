@@ -6,8 +6,9 @@ weight, and partitions from a threshold on are released (S. Gopi et al., *Differ
 union*, ICML 2020, algorithm 2 and theorem 5.1; A. Korolova et al., 2009).
 
 Half of delta pays for the noise. The other half is the probability that a unit alone in t <= L0
-partitions makes one of them show: each shows with probability 1 - Phi((threshold - 1 / sqrt(t)) /
-sigma), so the threshold is the largest over t of 1 / sqrt(t) + sigma Phi^-1((1 - delta / 2)^(1 / t)).
+partitions makes one of them show. Each shows with probability
+1 - Phi((threshold - 1 / sqrt(t)) / sigma), so the threshold is the largest over t of
+1 / sqrt(t) + sigma Phi^-1((1 - delta / 2)^(1 / t)).
 
 When a unit is replaced, the old weights are at right angles to the new ones or closer to them, so
 the vector moves by at most sqrt(2). The partitions that only one data set has are those of one unit

@@ -134,7 +134,10 @@ class Quantiles(Metric):
         return tuple(f"_p{float(Decimal(str(rank)) * 100):g}" for rank in self.ranks)
 
     def render(
-        self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
+        self,
+        name: str,
+        drawn: pl.DataFrame,
+        noises: Sequence[Noise],  # noqa: ARG002
     ) -> list[ReleasedValue]:
         """Returns the values of leaves; the standard deviation is that of the interval's width."""
         return [self._value(name, index, drawn) for index in range(len(self.ranks))]
