@@ -128,7 +128,7 @@ class Leaves(Items):
     def prune(
         self,
         counts: ItemCounts,
-        identities: U64Array,
+        identities: U64Array,  # noqa: ARG002
         max_items: int | None,  # noqa: ARG002
     ) -> ItemCounts:
         """Keeps all: a unit has at most as many as the tree has leaves."""
