@@ -20,7 +20,7 @@ from transforms.metrics import Quantiles as Quantiles
 from transforms.metrics import Sum as Sum
 from transforms.metrics import Variance as Variance
 from transforms.metrics import VectorSum as VectorSum
-from transforms.plan import plan_tables as plan_tables
+from transforms.planning import plan_tables as plan_tables
 from transforms.table import PrivateSelection as PrivateSelection
 from transforms.table import PublicKeys as PublicKeys
 from transforms.table import Table as Table

@@ -163,10 +163,31 @@ def add_up(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
 def public_zeros(plan: TablePlan) -> pl.DataFrame:
     """Returns partial sums of zero for every public partition of a table that has them."""
     assert plan.public_keys is not None
-    return plan.public_keys.with_columns(
+    return plan.public_keys.with_columns(_zeros(plan))
+
+
+def _zeros(plan: TablePlan) -> list[pl.Expr]:
+    return [
         *(pl.lit(0, pl.Int64).alias(name) for name in summed_columns(plan)),
         *(pl.lit([], _ITEM_TYPE).alias(name) for name in item_columns(plan)),
+    ]
+
+
+def without_keys(partials: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
+    """Returns partial sums with nulls for keys, so that all partitions are one."""
+    return partials.with_columns(
+        pl.lit(None).cast(partials.schema[name]).alias(name) for name in plan.keys
     )
+
+
+def no_others(plan: TablePlan) -> pl.DataFrame:
+    """Returns partial sums of zero for the row of other partitions."""
+    return pl.DataFrame({name: [None] for name in plan.keys}).with_columns(_zeros(plan))
+
+
+def add_up_others(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
+    """Merges partial sums without keys to one row."""
+    return add_up([no_others(plan), *partials], plan)
 
 
 def summed_columns(plan: TablePlan) -> list[str]:

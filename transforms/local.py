@@ -12,11 +12,12 @@ from transforms.bounding import add_up, public_zeros
 from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
 from transforms.contributions import group_shard, number_partitions
-from transforms.draw import draw
+from transforms.draw import draw, draw_other
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
 from transforms.metrics import Metric
-from transforms.plan import TablePlan, plan_tables
+from transforms.plan import TablePlan
+from transforms.planning import plan_tables
 from transforms.render import render
 from transforms.stages import Engine
 from transforms.table import PrivateSelection, PublicKeys, Table, column_names
@@ -36,6 +37,7 @@ def aggregate(
     partitions: PrivateSelection | PublicKeys = PrivateSelection(),
     noise: NoiseKind = "laplace",
     guarantee: Guarantee = Guarantee(),
+    other: bool = False,
 ) -> pd.DataFrame:
     """Releases one table of a data frame: a differentially private group-by.
 
@@ -51,14 +53,19 @@ def aggregate(
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise.
         guarantee: What is protected.
+        other: Whether partitions that are not selected are released as one row with null keys.
 
     Returns:
         One row per released partition, with the columns described in `transforms.render`.
     """
-    table = Table(keys, metrics, bounds, partitions, noise)
+    table = Table(keys, metrics, bounds, partitions, noise, other=other)
     (plan,) = plan_tables({"table": table}, budget, guarantee)
     partials = exact_partials(as_arrow(data), column_names("unit", unit), plan, HashKey.draw())
-    return render(draw(partials, plan), plan).to_pandas()
+    done = draw(partials, plan)
+    rows = [done.drawn]
+    if done.other is not None:
+        rows.append(draw_other(done.other, plan))
+    return render(pl.concat(rows, how="vertical_relaxed"), plan).to_pandas()
 
 
 def exact_partials(

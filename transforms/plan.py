@@ -1,23 +1,18 @@
-"""Turns tables and a budget into the complete list of mechanisms, before any row is read."""
+"""The plan of a table: every mechanism with its place in the data, before any row is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import polars as pl
 
 from transforms.accumulators import Accumulator
-from transforms.bounds import MAX_ROW_SENSITIVITY, MAX_SENSITIVITY, Bounds, Guarantee
-from transforms.budget import Budget, split
+from transforms.bounds import Bounds, Guarantee
 from transforms.items import Items
 from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
-from transforms.metrics import Metric, Sum
+from transforms.metrics import Metric
 from transforms.metrics.base import Noise
-from transforms.noise import check_mechanism
-from transforms.sensitivity import sensitivity
-from transforms.table import SELECTION, PrivateSelection, Table
+from transforms.table import OTHER, SELECTION
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,8 @@ class MetricPlan:
         """Columns of drawn integers."""
         return [
             self.name + suffix
-            for noise in self.noises
-            for suffix in noise.component.column_suffixes
+            for component in self.metric.components
+            for suffix in component.column_suffixes
         ]
 
     @property
@@ -66,6 +61,8 @@ class TablePlan:
         selection: Private selection, or None with public keys.
         public_keys: One row per public partition, columns in the order of `keys`, or None.
         guarantee: What is protected.
+        other: The metrics of the row that adds up all partitions that were not selected, with
+            their noise; empty for no such row.
     """
 
     name: str
@@ -75,6 +72,7 @@ class TablePlan:
     selection: SelectionMechanism | None
     public_keys: pl.DataFrame | None
     guarantee: Guarantee = Guarantee()
+    other: tuple[MetricPlan, ...] = ()
 
     @property
     def max_partitions(self) -> int | None:
@@ -121,153 +119,10 @@ class TablePlan:
 
     @property
     def mechanisms(self) -> dict[str, Mechanism]:
-        """Every mechanism of the table by its name: `selection`, then the metrics' components."""
+        """Every mechanism by its name: `selection`, the metrics' components, those of `other`."""
         found: dict[str, Mechanism] = {SELECTION: self.selection} if self.selection else {}
         for plan in self.metrics:
             found |= plan.mechanisms
+        for plan in self.other:
+            found |= {f"{OTHER}:{name}": mechanism for name, mechanism in plan.mechanisms.items()}
         return found
-
-
-def plan_tables(
-    tables: Mapping[str, Table], budget: Budget, guarantee: Guarantee = Guarantee()
-) -> tuple[TablePlan, ...]:
-    """Works out every mechanism of a release.
-
-    Epsilon is divided by the shares of tables and, inside each, of selection and metrics. Delta is
-    divided by the same shares among the mechanisms that use it: selection and Gaussian noise. The
-    components of a metric get equal parts.
-
-    Args:
-        tables: Tables by name.
-        budget: Budget of all of them together.
-        guarantee: What is protected.
-
-    Returns:
-        One plan per table, in the order given.
-
-    Raises:
-        ValueError: No tables; a mechanism needs delta and the budget has none; a sum could
-            overflow an int64; or PyDP cannot draw from a mechanism.
-    """
-    if not tables:
-        raise ValueError("a release needs at least one table")
-    shares = {
-        (name, mechanism): Fraction(share) * Fraction(table.share) / _total(table)
-        for name, table in tables.items()
-        for mechanism, share in _shares(table).items()
-    }
-    needs_delta = {
-        (name, mechanism): share
-        for (name, mechanism), share in shares.items()
-        if mechanism == SELECTION or tables[name].noise == "gaussian"
-    }
-    if needs_delta and budget.delta == 0:
-        name, mechanism = next(iter(needs_delta))
-        raise ValueError(
-            f"delta is 0, but {name}.{mechanism} needs some; allowed: a delta above 0, "
-            "or public keys with laplace noise"
-        )
-    epsilons = split(budget.epsilon, shares)
-    deltas = split(budget.delta, needs_delta)
-    return tuple(
-        _plan_table(name, table, guarantee, epsilons, deltas) for name, table in tables.items()
-    )
-
-
-def _total(table: Table) -> Fraction:
-    return sum((Fraction(share) for share in table.spenders.values()), Fraction(0))
-
-
-def _shares(table: Table) -> dict[str, Fraction]:
-    """Returns the share of the table's budget of each mechanism."""
-    shares = {}
-    for spender, share in table.spenders.items():
-        if spender == SELECTION:
-            shares[spender] = Fraction(share)
-            continue
-        components = table.metrics[spender].components
-        for component in components:
-            shares[spender + component.suffix] = Fraction(share) / len(components)
-    return shares
-
-
-def _plan_table(
-    name: str,
-    table: Table,
-    guarantee: Guarantee,
-    epsilons: Mapping[tuple[str, str], float],
-    deltas: Mapping[tuple[str, str], float],
-) -> TablePlan:
-    _check_bounds(table, guarantee)
-    metrics = []
-    for metric_name, metric in table.metrics.items():
-        noises = []
-        for component in metric.components:
-            moved = sensitivity(component.entries, table.bounds, guarantee)
-            _check_overflow(f"{name}.{metric_name}", moved.linf, guarantee)
-            spender = (name, metric_name + component.suffix)
-            mechanism = AdditiveMechanism(
-                noise=table.noise,
-                epsilon=epsilons[spender],
-                delta=deltas.get(spender, 0.0),
-                l0=moved.l0,
-                linf=moved.linf,
-                total=moved.total,
-                squares=moved.squares,
-            )
-            check_mechanism(mechanism)
-            noises.append(Noise(component, mechanism))
-        metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
-    selection = None
-    public_keys = None
-    if isinstance(table.partitions, PrivateSelection):
-        selection = SelectionMechanism(
-            strategy=table.partitions.strategy,
-            epsilon=epsilons[name, SELECTION],
-            delta=deltas[name, SELECTION],
-            l0=guarantee.max_partitions(table.bounds) or 1,
-            pre_threshold=table.partitions.pre_threshold,
-            changed=guarantee.changed,
-        )
-        check_mechanism(selection)
-    else:
-        public_keys = table.partitions.frame.select(table.keys)
-    return TablePlan(
-        name, tuple(table.keys), table.bounds, tuple(metrics), selection, public_keys, guarantee
-    )
-
-
-def _check_bounds(table: Table, guarantee: Guarantee) -> None:
-    """Raises a ValueError when a table bounds what its guarantee is not about."""
-    bounds = table.bounds
-    needless = {
-        "unit": [],
-        "unit_partition": ["max_partitions_contributed", "max_contributions"],
-        "row": [
-            "max_partitions_contributed",
-            "max_contributions",
-            "max_contributions_per_partition",
-        ],
-    }[guarantee.bounding]
-    for field in needless:
-        if getattr(bounds, field) != getattr(Bounds(), field):
-            raise ValueError(
-                f"{field} is {getattr(bounds, field)}, but bounding: {guarantee.bounding} protects "
-                "less than that; allowed: leave it out, or bounding: unit"
-            )
-    if guarantee.bounding == "row":
-        for name, metric in table.metrics.items():
-            if isinstance(metric, Sum) and metric.clip_total is not None:
-                raise ValueError(
-                    f"{name} has a clip_total, but bounding: row protects single rows; "
-                    "allowed: clip"
-                )
-
-
-def _check_overflow(name: str, linf: int, guarantee: Guarantee) -> None:
-    limit = MAX_ROW_SENSITIVITY if guarantee.bounding == "row" else MAX_SENSITIVITY
-    if linf > limit:
-        raise ValueError(
-            f"{name}: one unit can add {linf} to one partition, so the sum could "
-            f"overflow; allowed: at most {limit}; choose a coarser granularity"
-        )

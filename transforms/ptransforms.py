@@ -22,7 +22,8 @@ from transforms.coder import ArrowTableCoder
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
 from transforms.metrics import Metric
-from transforms.plan import TablePlan, plan_tables
+from transforms.plan import TablePlan
+from transforms.planning import plan_tables
 from transforms.render import render
 from transforms.stages import Engine
 from transforms.table import PrivateSelection, PublicKeys, Table, column_names
@@ -39,6 +40,8 @@ PARTIAL_ROWS = 4_000_000
 
 THREADS = 2
 """Batches or shards under way at once on one worker."""
+
+_OTHER = "other"
 
 registry.register_coder(pa.Table, ArrowTableCoder)
 
@@ -97,11 +100,46 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
             (bounded, zeros)
             | "Add public partitions" >> beam.Flatten()
             | "Group by partition shard" >> beam.GroupByKey()
-            | "Select and draw noise" >> _packed(_Draw(engine))
+            | _DrawPartitions(engine)
             | "Commit the draw" >> beam.Reshuffle()
             | "Split tables" >> beam.ParDo(_SplitTables(tuple(names))).with_outputs(*names)
         )
         return {name: drawn[name] for name in names}
+
+
+@dataclass
+class _DrawPartitions(beam.PTransform[PCollection[Any], PCollection[tuple[int, bytes]]]):
+    """Draws all partitions, and where a table has one, the row of those not selected.
+
+    Attributes:
+        engine: What all workers agree on.
+    """
+
+    engine: Engine
+
+    def expand(self, shards: PCollection[Any]) -> PCollection[tuple[int, bytes]]:
+        """Wires both draws."""
+        do_fn = beam.ParDo(_Draw(self.engine)).with_output_types(tuple[int, bytes])
+        if not self.engine.tables_with_other:
+            alone: PCollection[tuple[int, bytes]] = shards | "Select and draw noise" >> do_fn
+            return alone
+        drawn = shards | "Select and draw noise" >> do_fn.with_outputs(_OTHER, main="drawn")
+        zeros = (
+            shards.pipeline
+            | "Start other partitions" >> beam.Create([None])
+            | "List other partitions" >> _packed(_NoOthers(self.engine))
+        )
+        other = (
+            (drawn[_OTHER], zeros)
+            | "Add no other partitions" >> beam.Flatten()
+            | "Group other partitions by table" >> beam.GroupByKey()
+            | "Draw noise of other partitions" >> _packed(_DrawOther(self.engine))
+        )
+        both: PCollection[tuple[int, bytes]] = (
+            drawn["drawn"],
+            other,
+        ) | "Add other partitions" >> beam.Flatten()
+        return both
 
 
 @dataclass
@@ -129,6 +167,7 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise.
         guarantee: What is protected.
+        other: Whether partitions that are not selected are released as one row with null keys.
     """
 
     unit: str | Sequence[str]
@@ -139,10 +178,13 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
     noise: NoiseKind = "laplace"
     guarantee: Guarantee = Guarantee()
+    other: bool = False
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
         """Wires plan, draw and rendering."""
-        table = Table(self.keys, self.metrics, self.bounds, self.partitions, self.noise)
+        table = Table(
+            self.keys, self.metrics, self.bounds, self.partitions, self.noise, other=self.other
+        )
         (plan,) = plan_tables({"table": table}, self.budget, self.guarantee)
         drawn = rows | "Draw" >> DrawTables(self.unit, (plan,))
         rendered: PCollection[pa.Table] = drawn["table"] | "Render" >> beam.Map(
@@ -259,13 +301,37 @@ class _Zeros(beam.DoFn):
 
 
 class _Draw(beam.DoFn):
-    """Draws the partitions of each shard."""
+    """Draws the partitions of each shard, and sends what was not selected to another output."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-        yield self._engine.draw_partitions(*shard)
+    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
+        drawn, other = self._engine.draw_partitions(*shard)
+        yield drawn
+        if other is not None:
+            table, _ = drawn
+            yield TaggedOutput(_OTHER, (table, other))
+
+
+class _NoOthers(beam.DoFn):
+    """Sends zeros for each row of other partitions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def process(self, start: None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
+        yield from self._engine.no_others()
+
+
+class _DrawOther(beam.DoFn):
+    """Draws the row of other partitions of each table."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def process(self, table: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        yield self._engine.draw_other(*table)
 
 
 class _SplitTables(beam.DoFn):

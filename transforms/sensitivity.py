@@ -78,7 +78,9 @@ class Sensitivity:
         return whole if self.total is None else min(self.total, whole)
 
 
-def sensitivity(entries: Entries, bounds: Bounds, guarantee: Guarantee) -> Sensitivity:
+def sensitivity(
+    entries: Entries, bounds: Bounds, guarantee: Guarantee, *, merged: bool = False
+) -> Sensitivity:
     """Derives a sensitivity from the bounds that the engine enforces.
 
     One unit changes p partitions, each by at most c contributions of magnitude M, and all together
@@ -104,11 +106,15 @@ def sensitivity(entries: Entries, bounds: Bounds, guarantee: Guarantee) -> Sensi
         entries: The integers.
         bounds: Contribution bounds.
         guarantee: What is protected.
+        merged: Whether partitions are merged to one, so that p = 1 and c = t: any of those that a
+            unit contributes to, chosen without regard to the data.
 
     Returns:
         The sensitivity, in the unit of the integers.
     """
     partitions, most, all_together = _contributions(entries, bounds, guarantee)
+    if merged:
+        partitions, most = 1, all_together
     size = entries.magnitude
     reach = all_together * size
     total = {

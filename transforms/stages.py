@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.batches import Batch, make_batch
-from transforms.bounding import add_up, bound_and_sum, public_zeros
+from transforms.bounding import add_up, add_up_others, bound_and_sum, no_others, public_zeros
 from transforms.contributions import (
     Contributions,
     Numbering,
@@ -25,7 +25,7 @@ from transforms.contributions import (
     number_partitions,
     prune,
 )
-from transforms.draw import draw
+from transforms.draw import draw, draw_other
 from transforms.hashing import HashKey
 from transforms.partitions import hash_keys
 from transforms.plan import TablePlan
@@ -147,7 +147,9 @@ class Engine:
             for packed in self.shard_partials(table, [public_zeros(plan)])
         ]
 
-    def draw_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
+    def draw_partitions(
+        self, shard_key: int, packed: Iterable[bytes]
+    ) -> tuple[tuple[int, bytes], bytes | None]:
         """Selects and draws noise for the partitions of one shard. Every call draws anew.
 
         Args:
@@ -155,11 +157,41 @@ class Engine:
             packed: Everything that `shard_partials` and `zeros` made for that key.
 
         Returns:
-            The table's number and the packed draw, whose schema metadata names the shard and the
-            draw.
+            The table's number with the packed draw, whose schema metadata names the shard and the
+            draw; and the packed sums of partitions that were not selected, if the table needs them.
         """
         table = shard_key // self.partition_shards
         plan = self.plans[table]
         partials = add_up([unpack_frame(part) for part in packed], plan)
-        origin = {"shard": str(shard_key), "draw": uuid.uuid4().hex}
-        return table, pack_frame(draw(partials, plan), origin)
+        drawn = draw(partials, plan)
+        other = None if drawn.other is None else pack_frame(drawn.other)
+        return (table, pack_frame(drawn.drawn, _origin(str(shard_key)))), other
+
+    def no_others(self) -> list[tuple[int, bytes]]:
+        """Returns packed sums of zero for all rows of other partitions."""
+        return [
+            (table, pack_frame(no_others(self.plans[table]))) for table in self.tables_with_other
+        ]
+
+    @property
+    def tables_with_other(self) -> list[int]:
+        """Numbers of the tables with a row of other partitions."""
+        return [table for table, plan in enumerate(self.plans) if plan.other]
+
+    def draw_other(self, table: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
+        """Draws the noise of a row of other partitions. Every call draws anew.
+
+        Args:
+            table: The table's number.
+            packed: All sums of partitions of that table that were not selected.
+
+        Returns:
+            The table's number and the packed draw.
+        """
+        plan = self.plans[table]
+        partials = add_up_others([unpack_frame(part) for part in packed], plan)
+        return table, pack_frame(draw_other(partials, plan), _origin(f"other{table}"))
+
+
+def _origin(shard: str) -> dict[str, str]:
+    return {"shard": shard, "draw": uuid.uuid4().hex}

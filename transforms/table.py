@@ -23,6 +23,9 @@ from transforms.rows import identity
 SELECTION = "selection"
 """Name of the private selection among the shares of a table."""
 
+OTHER = "other"
+"""Name of the row of other partitions among the shares of a table."""
+
 RESERVED = ("privacy_units:", "partition:", "public:", "value:")
 """Beginnings of column names that the engine uses itself."""
 
@@ -85,8 +88,12 @@ class Table:
         bounds: Contribution bounds of one privacy unit in this table.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise on every metric.
+        other: With private selection, whether all partitions that are not selected are released as
+            one more row, whose keys are null. Their privacy units are not counted in it: a unit may
+            be in several of them.
         share: Part of the release's budget, against the other tables.
-        shares: Parts of the table's budget per metric name and `selection`; 1 where not given.
+        shares: Parts of the table's budget per metric name, `selection` and `other`; 1 where not
+            given.
 
     Raises:
         ValueError: A name or share is not allowed.
@@ -97,6 +104,7 @@ class Table:
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
     noise: NoiseKind = "laplace"
+    other: bool = False
     share: float = 1.0
     shares: Mapping[str, float] = field(default_factory=dict)
 
@@ -107,10 +115,10 @@ class Table:
         if not self.metrics and isinstance(self.partitions, PublicKeys):
             raise ValueError("a table with public keys needs at least one metric")
         for name in self.metrics:
-            if ":" in name or name == SELECTION:
+            if ":" in name or name in (SELECTION, OTHER):
                 raise ValueError(
                     f"{name!r} is no name for a metric; allowed: names without a colon, "
-                    f"other than {SELECTION!r}"
+                    f"other than {SELECTION!r} and {OTHER!r}"
                 )
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
@@ -134,6 +142,11 @@ class Table:
                     f"the public key list has the columns {', '.join(listed)}; "
                     f"the keys are {', '.join(self.keys)}"
                 )
+        if self.other and not (isinstance(self.partitions, PrivateSelection) and self.in_other):
+            raise ValueError(
+                "other adds up what private selection leaves out; allowed: with private selection, "
+                "and with a metric other than privacy_unit_count"
+            )
         allowed = list(self.spenders)
         for name, share in self.shares.items():
             if name not in allowed:
@@ -143,9 +156,17 @@ class Table:
 
     @property
     def spenders(self) -> dict[str, float]:
-        """Share of the table's budget per mechanism: the selection, then the metrics."""
-        names = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
-        return {name: self.shares.get(name, 1.0) for name in [*names, *self.metrics]}
+        """Share of the table's budget: the selection, the metrics, the row of other partitions."""
+        first = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
+        last = [OTHER] if self.other else []
+        return {name: self.shares.get(name, 1.0) for name in [*first, *self.metrics, *last]}
+
+    @property
+    def in_other(self) -> list[str]:
+        """Metrics of the row of other partitions."""
+        return (
+            [name for name, metric in self.metrics.items() if metric.adds_up] if self.other else []
+        )
 
 
 def column_names(what: str, names: str | Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from pipelines.spec.load import LoadedRelease
 from pipelines.spec.public_keys import PublicKeyReader
 from pipelines.spec.source import ProblemList
 from pipelines.spec.table_spec import SelectionSpec
-from transforms.plan import TablePlan, plan_tables
+from transforms.plan import TablePlan
+from transforms.planning import plan_tables
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 _SOME_DELTA = 0.5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transforms.budget import Budget
 from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 SCHEMA = {

@@ -23,7 +23,7 @@ from transforms.budget import Budget
 from transforms.hashing import HashKey, hash_rows
 from transforms.local import exact_partials
 from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.stages import Engine
 from transforms.table import PublicKeys, Table
 

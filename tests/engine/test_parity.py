@@ -22,7 +22,7 @@ import transforms as dp
 from transforms.mechanisms import SelectionMechanism
 from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
 from transforms.noise import release_probability, selection_threshold
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.table import PublicKeys, Table
 
 EPSILON = 1e7

@@ -13,7 +13,7 @@ from transforms.bounding import UNITS
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
 from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 KEY = HashKey(b"a key only for tests")

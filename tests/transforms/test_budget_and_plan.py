@@ -34,7 +34,7 @@ from transforms.metrics import (
     Sum,
 )
 from transforms.noise import noise_scale, noise_std
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 PUBLIC = PublicKeys(pl.DataFrame({"k": ["a", "b"]}))

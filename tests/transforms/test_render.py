@@ -13,7 +13,7 @@ from transforms.draw import draw
 from transforms.local import aggregate
 from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
 from transforms.noise import half_width_95
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.render import render
 from transforms.table import PrivateSelection, PublicKeys, Table, released_columns
 

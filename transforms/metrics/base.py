@@ -149,6 +149,11 @@ class Metric(ABC):
         }
 
     @property
+    def adds_up(self) -> bool:
+        """Whether several partitions of one unit can be made one by adding up."""
+        return True
+
+    @property
     def released(self) -> tuple[str, ...]:
         """Suffixes of the released values; each comes with its error."""
         return ("",)

@@ -62,6 +62,11 @@ class PrivacyUnitCount(Metric):
         """The number of units: a unit is in a partition or it is not."""
         return (Component("", Entries(0, 1, per_row=False)),)
 
+    @property
+    def adds_up(self) -> bool:
+        """No: a unit in several partitions would count several times."""
+        return False
+
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:
         """Counts the unit once."""
         return {"": contribution.units}
