@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from transforms.plan import MetricPlan, TablePlan
+from transforms.plan import TablePlan
+from transforms.table import released_columns
 
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
@@ -20,18 +21,19 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
         frame: What was published.
         rows: How many rows to print.
     """
-    first = plan.metrics[0].name
+    metrics = [name for name in frame.columns if set(released_columns(name)) <= set(frame.columns)]
+    first = metrics[0]
     console = Console()
     console.print(f"[bold]{plan.name}[/bold], largest {first} first, with 95 % intervals")
     table = Table(box=None, header_style="bold")
     for key in plan.keys:
         table.add_column(_text(key))
-    for metric in plan.metrics:
-        table.add_column(metric.name, justify="right")
+    for metric in metrics:
+        table.add_column(metric, justify="right")
     for row in frame.top_k(rows, by=first).iter_rows(named=True):
         table.add_row(
             *(_text(row[key]) for key in plan.keys),
-            *(_cell(row, metric) for metric in plan.metrics),
+            *(_cell(*(row[column] for column in released_columns(metric))) for metric in metrics),
         )
     console.print(table)
 
@@ -41,7 +43,9 @@ def _text(key: object) -> Text:
     return Text(str(key).translate(_CONTROLS))
 
 
-def _cell(row: dict[str, float], metric: MetricPlan) -> str:
-    half_width = (row[f"{metric.name}_high"] - row[f"{metric.name}_low"]) / 2
-    digits = 0 if metric.noise_std >= 10 else 1
-    return f"{row[metric.name]:,.{digits}f} ± {half_width:,.{digits}f}"
+def _cell(value: float | None, std: float | None, low: float | None, high: float | None) -> str:
+    """Returns a value with half the width of its interval, which need not be symmetric."""
+    if value is None or std is None or low is None or high is None:
+        return "-"
+    digits = 0 if std >= 10 else 1
+    return f"{value:,.{digits}f} ± {(high - low) / 2:,.{digits}f}"

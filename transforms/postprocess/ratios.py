@@ -57,7 +57,8 @@ def percent_change(
         name: The new metric.
         metric: A metric of the table.
         baseline: An earlier release, with noise of its own: the key columns, one row each, the
-            metric, and its standard deviation in `<metric>_std`.
+            metric, and its standard deviation in `<metric>_std`. A key that the table's type
+            cannot hold meets no row.
 
     Returns:
         The table with the four columns of the new metric, 100 (now / before - 1) and its error.
@@ -67,7 +68,8 @@ def percent_change(
     """
     value, std = metric, released_columns(metric)[1]
     columns = [pl.col(c).cast(pl.Float64).alias(f"{_BASELINE}{c}") for c in (value, std)]
-    before = baseline.select(*(pl.col(key).cast(frame.schema[key]) for key in keys), *columns)
+    same_types = [pl.col(key).cast(frame.schema[key], strict=False) for key in keys]
+    before = baseline.select(*same_types, *columns).drop_nulls(list(keys))
     joined = frame.join(before, on=list(keys), how="left", validate="m:1", maintain_order="left")
     divisor = (pl.col(f"{_BASELINE}{value}"), pl.col(f"{_BASELINE}{std}"))
     now, error, low, high = _ratio(_noisy(metric), divisor, quantile_95("laplace"))

@@ -91,9 +91,17 @@ class Suppress:
 
     Attributes:
         relative_errors: Per metric, the largest standard deviation against the noisy value.
+
+    Raises:
+        ValueError: One of them is not above 0.
     """
 
     relative_errors: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for metric, limit in self.relative_errors.items():
+            if not limit > 0:
+                raise ValueError(f"{metric} is {limit:g}; allowed: above 0")
 
     def apply(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:  # noqa: ARG002
         """Returns the table with nulls in it."""
@@ -145,10 +153,17 @@ class Top:
     Attributes:
         metric: The metric to compare.
         k: How many rows to keep.
+
+    Raises:
+        ValueError: None would be kept.
     """
 
     metric: str
     k: int
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"{self.metric} is {self.k}; allowed: 1 or more")
 
     def apply(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
         """Returns the rows to keep."""
