@@ -14,6 +14,7 @@ from pipelines import run as run_module
 from pipelines.output import publish
 from pipelines.plan import plan_release
 from pipelines.run import run_release
+from pipelines.show import show_table
 from pipelines.spec import ConfigError, load_release
 from pipelines.spec.schema import release_schema
 from transforms.postprocess import ClampAtZero, Minimum, PercentChange, Ratio, Round, Suppress, Top
@@ -272,3 +273,14 @@ def test_a_key_column_without_values_meets_no_baseline(tmp_path):
     (done,) = run(config).published
     assert done.frame.height == 0
     assert "g_low" in done.frame.columns
+
+
+def test_the_terminal_shows_derived_metrics_and_a_dash_for_nulls(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    (done,) = run(write_release(tmp_path, METRICS)).published
+    show_table(done.plan, done.frame.filter(k="c"), 5)
+    head, columns, row = capsys.readouterr().out.splitlines()
+    assert head == "t, largest n first, with 95 % intervals"
+    assert columns.split() == ["k", "n", "x", "mean", "growth"]
+    assert row.split()[:3] == ["c", "20.0", "±"]
+    assert row.split()[-1] == "-"

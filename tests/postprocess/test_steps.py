@@ -254,16 +254,14 @@ def test_every_step_takes_a_table_without_rows(step):
 
 def test_steps_say_what_they_do_in_words_and_as_json():
     words = [str(step) for step in STEPS]
+    chosen = "what stays was chosen by its noise, so its intervals hold less than 95 %"
     assert words == [
         "r is n / m, with Fieller's interval; null where m cannot be told from 0",
         "c is the change of n against old.csv in percent, with Fieller's interval; null where that "
         "has no such row or is not clearly above 0",
-        "nulled where std / |value| is above: n 0.5, r 0.2; of the numbers that stay, they were "
-        "chosen by noisy values, so their intervals hold less than 95 %",
-        "dropped are rows below: n 20, m 0.5; of the rows that stay, they were chosen by noisy "
-        "values, so their intervals hold less than 95 %",
-        "kept are the 2 rows with the largest n, of equals those with the smaller keys; they were "
-        "chosen by noisy values, so their intervals hold less than 95 %",
+        f"nulled where std / |value| is above: n 0.5, r 0.2; {chosen}",
+        f"dropped are rows below: n 20, m 0.5; {chosen}",
+        "kept are the 2 rows with the largest n, of equals those with the smaller keys; " + chosen,
         "clamped at 0, which on average raises a true 0 in: n by 3.536",
         "rounded: n to 10, r to 0.5; intervals outwards, std with that of rounding",
     ]

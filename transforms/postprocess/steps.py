@@ -14,7 +14,7 @@ from transforms.postprocess.ratios import percent_change, ratio
 from transforms.postprocess.rounding import check_multiple, round_to
 from transforms.postprocess.selecting import minimum, suppress, top_k
 
-_SELECTED = "they were chosen by noisy values, so their intervals hold less than 95 %"
+_SELECTED = "what stays was chosen by its noise, so its intervals hold less than 95 %"
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,7 @@ class Suppress:
 
     def __str__(self) -> str:
         limits = (f"{metric} {limit:.6g}" for metric, limit in self.relative_errors.items())
-        return (
-            f"nulled where std / |value| is above: {', '.join(limits)}; of the numbers that stay, "
-            f"{_SELECTED}"
-        )
+        return f"nulled where std / |value| is above: {', '.join(limits)}; {_SELECTED}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class Minimum:
 
     def __str__(self) -> str:
         limits = (f"{metric} {least:.6g}" for metric, least in self.least.items())
-        return f"dropped are rows below: {', '.join(limits)}; of the rows that stay, {_SELECTED}"
+        return f"dropped are rows below: {', '.join(limits)}; {_SELECTED}"
 
 
 @dataclass(frozen=True)
