@@ -35,7 +35,8 @@ class PercentChangeSpec(Model):
     percent_change: Name
     """The count or sum of the table that is compared."""
     against: Text
-    """A csv or parquet file of the earlier release: the key columns, the metric and its _std."""
+    """A csv or parquet file of the earlier release, which is public: the key columns, the metric
+    and its _std."""
 
 
 def _suppress(limits: dict[str, float]) -> dict[str, float]:
