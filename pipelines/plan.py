@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.spec import LoadedRelease, ReleaseSpec, plan_release_tables, release_tables
+from pipelines.spec import (
+    LoadedRelease,
+    ReleaseSpec,
+    plan_release_tables,
+    release_steps,
+    release_tables,
+)
 from transforms.noise import selection_threshold
 from transforms.plan import TablePlan
+from transforms.postprocess import Step
 from transforms.table import SELECTION
 
 
@@ -19,10 +26,12 @@ class ReleasePlan:
     Attributes:
         spec: The config.
         tables: The tables with their mechanisms, in the order of the config.
+        steps: What is done with the released tables before publication, by table.
     """
 
     spec: ReleaseSpec
     tables: tuple[TablePlan, ...]
+    steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the plan as JSON values, complete enough to price it again."""
@@ -36,7 +45,10 @@ class ReleasePlan:
             "epsilon": privacy.epsilon,
             "delta": privacy.delta,
             "composition": "simple",
-            "tables": {table.name: _table_to_dict(table) for table in self.tables},
+            "tables": {
+                table.name: _table_to_dict(table, self.steps.get(table.name, ()))
+                for table in self.tables
+            },
         }
 
     def __str__(self) -> str:
@@ -53,19 +65,21 @@ class ReleasePlan:
         for table in self.tables:
             yield ""
             yield from _table_lines(table, unit)
+            yield from _step_lines(self.steps.get(table.name, ()))
 
 
 def plan_release(release: LoadedRelease) -> ReleasePlan:
-    """Works out a release. Reads the files of public keys, and no input.
+    """Works out a release. Reads the files of public keys and of baselines, and no input.
 
     Raises:
         ConfigError: The tables or the budget cannot be used.
     """
     tables = release_tables(release)
-    return ReleasePlan(release.spec, plan_release_tables(release, tables))
+    plans = plan_release_tables(release, tables)
+    return ReleasePlan(release.spec, plans, release_steps(release, plans))
 
 
-def _table_to_dict(table: TablePlan) -> dict[str, Any]:
+def _table_to_dict(table: TablePlan, steps: Sequence[Step]) -> dict[str, Any]:
     return {
         "keys": list(table.keys),
         "max_partitions_contributed": table.bounds.max_partitions_contributed,
@@ -87,7 +101,14 @@ def _table_to_dict(table: TablePlan) -> dict[str, Any]:
             }
             for metric in table.metrics
         },
+        "post_processing": [{**step.to_dict(), "effect": str(step)} for step in steps],
     }
+
+
+def _step_lines(steps: Sequence[Step]) -> Iterator[str]:
+    if steps:
+        yield "  post-processing, free:"
+        yield from (f"    {step}" for step in steps)
 
 
 def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from dataclasses import replace as replace_tables
+from dataclasses import replace as replace_in_plan
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +16,7 @@ import apache_beam as beam
 import polars as pl
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.baselines import fit_baselines
 from pipelines.check import Schema, check_input, release_input
 from pipelines.folders import check_output, staging_folder
 from pipelines.inputs import Input, InputFile
@@ -80,7 +81,11 @@ def run_release(
     folder = check_output(release, replace=replace)
     source = release_input(release)
     files, schema = check_input(release, source)
-    plan = replace_tables(plan, tables=fit_public_keys(release, plan.tables, schema))
+    plan = replace_in_plan(
+        plan,
+        tables=fit_public_keys(release, plan.tables, schema),
+        steps=fit_baselines(release, plan.steps, schema),
+    )
     with staging_folder(release, folder) as staging, _interrupts() as interrupted:
         # Again, under the lock: another run may have published since the first check, and a second
         # draw would spend the budget twice. The first check refuses before the input is looked at.

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transforms.plan import TablePlan
+from transforms.table import released_columns
 
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
@@ -20,7 +21,7 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
         frame: What was published.
         rows: How many rows to print.
     """
-    values = [name for metric in plan.metrics for name in metric.released]
+    values = [name for name in frame.columns if set(released_columns(name)) <= set(frame.columns)]
     console = Console()
     if values:
         console.print(f"[bold]{plan.name}[/bold], largest {values[0]} first, with 95 % intervals")
@@ -36,7 +37,7 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
     for row in top.iter_rows(named=True):
         table.add_row(
             *(_text(row[key]) for key in plan.keys),
-            *(_cell(row, name) for name in values),
+            *(_cell(*(row[column] for column in released_columns(name))) for name in values),
         )
     console.print(table)
 
@@ -46,7 +47,9 @@ def _text(key: object) -> Text:
     return Text(str(key).translate(_CONTROLS))
 
 
-def _cell(row: dict[str, float], name: str) -> str:
-    half_width = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    digits = 0 if row[f"{name}_std"] >= 10 else 1
-    return f"{row[name]:,.{digits}f} ± {half_width:,.{digits}f}"
+def _cell(value: float | None, std: float | None, low: float | None, high: float | None) -> str:
+    """Returns a value with half the width of its interval, which need not be symmetric."""
+    if value is None or std is None or low is None or high is None:
+        return "-"
+    digits = 0 if std >= 10 else 1
+    return f"{value:,.{digits}f} ± {(high - low) / 2:,.{digits}f}"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.arrays import FloatArray, Int64Array, U64Array
-from transforms.quotient import Z95
+from transforms.intervals import Z95
 
 AddNoise = Callable[[Int64Array], Int64Array]
 

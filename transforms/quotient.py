@@ -8,9 +8,6 @@ import numpy as np
 
 from transforms.arrays import FloatArray
 
-Z95 = 1.959963984540054
-"""97.5 % quantile of the standard normal distribution."""
-
 
 class Quotient(NamedTuple):
     """Quotients with their errors, shapes (n,).
@@ -33,31 +30,35 @@ def quotient(
     numerator_std: FloatArray,
     denominator: FloatArray,
     denominator_std: FloatArray,
+    quantile: float,
 ) -> Quotient:
     """Divides independent noisy numbers.
 
     The standard deviation is sqrt(s_a^2 + (a / b)^2 s_b^2) / |b| (first-order Taylor expansion).
     The interval is E. C. Fieller's (*Some problems in interval estimation*, 1954): all r with
-    |a - r b| <= z sqrt(s_a^2 + r^2 s_b^2), where the denominator differs from zero at that level;
-    elsewhere nothing is known.
+    |a - r b| <= q sqrt(s_a^2 + r^2 s_b^2), because a - r b is noise alone for the true r. Where
+    |b| <= q s_b, the interval has no end.
 
     Args:
         numerator: a, shape (n,).
         numerator_std: s_a, shape (n,).
         denominator: b, not 0, shape (n,).
         denominator_std: s_b, shape (n,).
+        quantile: q, such that the noise of a - r b is within q standard deviations with
+            probability 0.95 or more (`transforms.intervals`).
 
     Returns:
         The quotients.
     """
-    value = numerator / denominator
-    std = np.sqrt(numerator_std**2 + (value * denominator_std) ** 2) / np.abs(denominator)
-    square = denominator**2 - (Z95 * denominator_std) ** 2
-    known = square > 0
-    safe = np.where(known, square, 1.0)
-    middle = numerator * denominator / safe
-    discriminant = middle**2 - (numerator**2 - (Z95 * numerator_std) ** 2) / safe
-    half_width = np.sqrt(np.maximum(discriminant, 0))
-    low = np.where(known, middle - half_width, -np.inf)
-    high = np.where(known, middle + half_width, np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = numerator / denominator
+        both = numerator_std**2 + (value * denominator_std) ** 2
+        std = np.sqrt(both) / np.abs(denominator)
+        bounded = 1 - (quantile * denominator_std / denominator) ** 2
+        inside = numerator_std**2 * bounded + (value * denominator_std) ** 2
+        half_width = quantile / np.abs(denominator) * np.sqrt(np.maximum(inside, 0))
+        has_end = bounded > 0
+        divisor = np.where(has_end, bounded, 1.0)
+        low = np.where(has_end, (value - half_width) / divisor, -np.inf)
+        high = np.where(has_end, (value + half_width) / divisor, np.inf)
     return Quotient(value, std, low, high)

@@ -1,14 +1,16 @@
 """The release YAML: loads it, checks it, and makes the engine's tables of it.
 
 `load_release` checks what the config says by itself, `release_tables` adds the files of public
-keys, and `plan_release_tables` the budget. Each raises a `ConfigError` with all problems it finds,
-one `file:line:column: path: what is wrong; what is allowed` per line. Later checks point at the
-config with `LoadedRelease.source.problem`.
+keys, `plan_release_tables` the budget, and `release_steps` the files of baselines. Each raises a
+`ConfigError` with all problems it finds, one `file:line:column: path: what is wrong; what is
+allowed` per line. Later checks point at the config with `LoadedRelease.source.problem`.
 """
 
 from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
 from pipelines.spec.load import LoadedRelease, load_release
+from pipelines.spec.publish_spec import PercentChangeSpec, PublishSpec, RatioSpec
+from pipelines.spec.publish_steps import release_steps
 from pipelines.spec.release_spec import (
     InputFormat,
     InputSpec,
@@ -32,10 +34,13 @@ __all__ = [
     "KeyPath",
     "LoadedRelease",
     "OutputSpec",
+    "PercentChangeSpec",
     "Position",
     "PrivacySpec",
     "Problem",
     "ProblemList",
+    "PublishSpec",
+    "RatioSpec",
     "ReleaseSpec",
     "SelectionSpec",
     "SumSpec",
@@ -45,5 +50,6 @@ __all__ = [
     "load_release",
     "parse",
     "plan_release_tables",
+    "release_steps",
     "release_tables",
 ]

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.spec.errors import KeyPath
+from pipelines.spec.errors import KeyPath, closest_word
 from pipelines.spec.fields import (
     Interval,
     KeyValue,
@@ -32,6 +32,13 @@ from pipelines.spec.fields import (
     refuse,
     wrong_kind,
 )
+from pipelines.spec.publish_spec import (
+    PercentChangeSpec,
+    PublishSpec,
+    RatioSpec,
+    derived_problems,
+    publish_problems,
+)
 from transforms.bounds import Bounds
 from transforms.mechanisms import NoiseKind, SelectionStrategy
 from transforms.metrics import Count, Metric, PrivacyUnitCount, Sum
@@ -39,7 +46,10 @@ from transforms.table import SELECTION, PrivateSelection
 
 MetricName = Literal["count", "privacy_unit_count"]
 
-UNION_TAGS = ("<name>", "<settings>", "<file>", "<list>", "<mapping>")
+UNION_TAGS = (
+    *("<name>", "<settings>", "<ratio>", "<percent_change>"),
+    *("<file>", "<list>", "<mapping>"),
+)
 """Steps that pydantic puts into the place of an error inside a union."""
 
 
@@ -108,6 +118,14 @@ class SumSpec(
         return Sum(self.sum, self.clip, self.clip_total, self.granularity)
 
 
+METRIC_MODELS: dict[str, type[Model]] = {
+    "<settings>": SumSpec,
+    "<ratio>": RatioSpec,
+    "<percent_change>": PercentChangeSpec,
+}
+"""The model of each kind of metric, by its tag."""
+
+
 def _strategy_alone(value: Any) -> Any:
     if isinstance(value, str):
         return {"strategy": value}
@@ -120,8 +138,12 @@ def _metric_kind(value: Any) -> str | None:
     match value:
         case str():
             return "<name>"
-        case dict() | SumSpec():
-            return "<settings>"
+        case Model():
+            return next(tag for tag, model in METRIC_MODELS.items() if isinstance(value, model))
+        case dict():
+            tags = {key: tag for tag, model in METRIC_MODELS.items() for key in model.model_fields}
+            close = [closest_word(key, list(tags)) for key in value]
+            return next((tags[key] for key in [*value, *close] if key in tags), "<settings>")
         case _:
             return None
 
@@ -143,8 +165,14 @@ Selection = Annotated[
     BeforeValidator(_strategy_alone, json_schema_input_type=SelectionStrategy | SelectionSpec),
 ]
 MetricSpec = Annotated[
-    Annotated[MetricName, Tag("<name>")] | Annotated[SumSpec, Tag("<settings>")],
-    by_kind(_metric_kind, "count, privacy_unit_count, or a mapping with sum and clip"),
+    Annotated[MetricName, Tag("<name>")]
+    | Annotated[SumSpec, Tag("<settings>")]
+    | Annotated[RatioSpec, Tag("<ratio>")]
+    | Annotated[PercentChangeSpec, Tag("<percent_change>")],
+    by_kind(
+        _metric_kind,
+        "count, privacy_unit_count, or a mapping with sum and clip, ratio, or percent_change",
+    ),
 ]
 KeyFile = Annotated[Text, Tag("<file>")]
 KeyList = Annotated[
@@ -181,6 +209,8 @@ class TableSpec(Model):
     """Part of the budget, against the other tables."""
     shares: dict[Name, Share] = Field(default={})
     """Parts of the table's budget by metric, and for `selection`. Default: 1 each."""
+    publish: PublishSpec = Field(default_factory=PublishSpec)
+    """What is done with the noisy values before they are published; it costs nothing."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -198,7 +228,7 @@ class TableSpec(Model):
                 yield ("metrics", name, "sum"), metric.sum
 
     def engine_metrics(self) -> dict[str, Metric]:
-        """Returns the metrics for the engine."""
+        """Returns the metrics for the engine: all but those that are made of released ones."""
         metrics: dict[str, Metric] = {}
         for name, metric in self.metrics.items():
             match metric:
@@ -208,7 +238,17 @@ class TableSpec(Model):
                     metrics[name] = PrivacyUnitCount()
                 case SumSpec():
                     metrics[name] = metric.metric()
+                case RatioSpec() | PercentChangeSpec():
+                    pass
         return metrics
+
+    def derived_metrics(self) -> dict[str, RatioSpec | PercentChangeSpec]:
+        """Returns the metrics that are made of released ones, after noise."""
+        return {
+            name: metric
+            for name, metric in self.metrics.items()
+            if isinstance(metric, RatioSpec | PercentChangeSpec)
+        }
 
     @model_validator(mode="after")
     def _check(self) -> TableSpec:
@@ -225,3 +265,22 @@ class TableSpec(Model):
                 ("metrics", SELECTION),
                 "the name stands for the private selection in shares; allowed: any other name",
             )
+        additive, never_negative = self._additive(), self._never_negative()
+        yield from derived_problems(
+            self.derived_metrics(), self.metrics, additive, self.key_columns
+        )
+        yield from publish_problems(self.publish, self.metrics, never_negative)
+
+    def _additive(self) -> list[str]:
+        """Returns the metrics that are a value plus one draw of noise."""
+        return [
+            name
+            for name, metric in self.metrics.items()
+            if metric in get_args(MetricName) or isinstance(metric, SumSpec)
+        ]
+
+    def _never_negative(self) -> list[str]:
+        """Returns those of the additive metrics that are 0 or more before noise."""
+        sums = {name: spec for name, spec in self.metrics.items() if isinstance(spec, SumSpec)}
+        below_zero = {name for name, spec in sums.items() if spec.metric().interval[0] < 0}
+        return [name for name in self._additive() if name not in below_zero]

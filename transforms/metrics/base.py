@@ -214,13 +214,16 @@ def with_noise(drawn: pl.Series, noise: Noise) -> ReleasedValue:
 
 
 def in_units(granules: pl.Series, step: Decimal) -> pl.Series:
-    """Returns granules as numbers in the unit of their column; whole numbers where it is 1."""
+    """Returns granules as numbers in the unit of their column; whole numbers where it is 1.
+
+    Granules times numerator over denominator of the step is the float that is nearest to the
+    decimal number, as long as the product is below 2^53.
+    """
     if step == 1:
         return granules
-    per_unit = 1 / step
-    if per_unit == per_unit.to_integral_value():
-        return granules / int(per_unit)
-    return granules * float(step)
+    numerator, denominator = step.as_integer_ratio()
+    products = granules.to_numpy().astype(np.float64) * numerator
+    return pl.Series(granules.name, products / denominator)
 
 
 def rescale(total: Int64Array, rows: Int64Array, counted: Int64Array | int) -> Int64Array:

@@ -16,6 +16,7 @@ import polars as pl
 from transforms.accumulators import Accumulator, Granules, Present, Squares
 from transforms.arrays import FloatArray, Int64Array
 from transforms.grid import Grid, check_interval, default_step, exact
+from transforms.intervals import quantile_95
 from transforms.metrics.base import (
     Component,
     Contribution,
@@ -25,7 +26,7 @@ from transforms.metrics.base import (
     rescale,
 )
 from transforms.noise import noise_std
-from transforms.quotient import Z95, quotient
+from transforms.quotient import quotient
 from transforms.sensitivity import Entries
 
 ROWS = ":rows"
@@ -114,7 +115,8 @@ class Mean(Metric):
         """Divides, with Fieller's interval, and clamps to the clip."""
         rows, rows_std = _as_floats(drawn[name + ROWS], noises[0])
         total, total_std = _as_floats(drawn[name + SUM], noises[1])
-        found = quotient(total, total_std, np.maximum(rows, 1), rows_std)
+        quantile = quantile_95(noises[0].mechanism.noise)
+        found = quotient(total, total_std, np.maximum(rows, 1), rows_std, quantile)
         middle = float(self.grid.centre)
         return [
             _clamped(
@@ -185,12 +187,13 @@ class Variance(Mean):
             / rows
         )
         low, high = self.clip
+        half_width = quantile_95(noises[0].mechanism.noise) * std
         return [
             _clamped(
                 variance,
                 std,
-                variance - Z95 * std,
-                variance + Z95 * std,
+                variance - half_width,
+                variance + half_width,
                 (0.0, ((high - low) / 2) ** 2),
             )
         ]

@@ -10,6 +10,7 @@ import polars as pl
 
 from transforms.arrays import Int64Array
 from transforms.grid import Grid, check_interval, default_step, exact
+from transforms.intervals import Z95
 from transforms.items import Items, Leaves
 from transforms.metrics.base import (
     Component,
@@ -22,7 +23,6 @@ from transforms.metrics.base import (
 )
 from transforms.noise import add_noise, noise_std
 from transforms.quantile_tree import LeafCounts, TreeShape, search
-from transforms.quotient import Z95
 from transforms.sensitivity import Entries
 
 
