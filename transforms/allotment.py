@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.arrays import Int64Array
+from transforms.runs import in_runs, run_starts
 
 
 def allot(
@@ -36,8 +37,8 @@ def allot(
         return kept
     group, counts = group[thinned], counts[thinned]
     running = np.cumsum(counts)
-    first = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
-    before_group = np.repeat((running - counts)[first], np.diff(first, append=len(group)))
+    first = run_starts(group)
+    before_group = in_runs((running - counts)[first], first, len(group))
     end = running - before_group
     total, target, start = totals[group], targets[group], (starts % np.maximum(totals, 1))[group]
     kept[thinned] = (target * end + start) // total - (target * (end - counts) + start) // total

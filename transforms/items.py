@@ -18,6 +18,7 @@ from transforms.allotment import allot
 from transforms.arrays import Int64Array, IntArray, U64Array
 from transforms.grid import Grid
 from transforms.hashing import HashKey, hash_rows, mix
+from transforms.runs import position_in_run
 
 NO_ITEM = np.uint64(2**64 - 1)
 """Item of a row that has none."""
@@ -175,10 +176,7 @@ class Values(Items):
         rank = mix(counts.item ^ identities[counts.contribution])
         order = np.lexsort((counts.item, rank, counts.contribution))
         in_order = counts.contribution[order]
-        starts = np.flatnonzero(np.diff(in_order, prepend=in_order[:1] - 1))
-        lengths = np.diff(starts, append=len(in_order))
-        position = np.arange(len(in_order)) - np.repeat(starts, lengths)
         kept = np.zeros(len(counts), np.bool_)
-        kept[order[position < counted[in_order]]] = True
+        kept[order[position_in_run(in_order) < counted[in_order]]] = True
         chosen = counts.where(kept)
         return ItemCounts(chosen.contribution, chosen.item, np.ones(len(chosen), np.int64))
