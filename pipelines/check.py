@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from pipelines.inputs import Input, InputError, InputFile, input_schema, match_files
-from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean, is_value_path
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
 from transforms.rows import canonical_type, check_value_type
 
 Schema = Mapping[str, pl.DataType]
@@ -16,7 +16,7 @@ Schema = Mapping[str, pl.DataType]
 def release_input(release: LoadedRelease) -> Input:
     """Returns what a release reads."""
     spec = release.spec
-    columns = tuple(dict.fromkeys(column for _, column in spec.named_columns()))
+    columns = tuple(dict.fromkeys(column for _, column, _ in spec.named_columns()))
     return Input(release.input_files, spec.input.file_format, columns, spec.column_types())
 
 
@@ -66,7 +66,7 @@ def check_input(release: LoadedRelease, source: Input) -> tuple[list[InputFile],
 def _problems(
     release: LoadedRelease, schema: Schema, file: InputFile
 ) -> Iterator[tuple[KeyPath, str]]:
-    for path, column in release.spec.named_columns():
+    for path, column, role in release.spec.named_columns():
         if column not in schema:
             yield (
                 path,
@@ -75,7 +75,7 @@ def _problems(
             )
             continue
         try:
-            if is_value_path(path):
+            if role == "value":
                 check_value_type(column, schema[column])
             else:
                 canonical_type(column, schema[column])
@@ -97,7 +97,7 @@ def _unwritable(
     if "csv" not in release.spec.output.formats:
         return
     for name, table in release.spec.tables.items():
-        for path, column in table.named_columns():
+        for path, column, _ in table.named_columns():
             if schema.get(column) in (pl.Binary, pl.Duration) and path[0] != "metrics":
                 yield (
                     ("tables", name, *path),
@@ -109,8 +109,8 @@ def _unwritable(
 def _differences(
     release: LoadedRelease, first: Schema, schema: Schema, file: InputFile
 ) -> Iterator[tuple[KeyPath, str]]:
-    for path, column in release.spec.named_columns():
-        if is_value_path(path):
+    for path, column, role in release.spec.named_columns():
+        if role == "value":
             continue
         expected = canonical_type(column, first[column])
         if canonical_type(column, schema[column]) not in (expected, pl.Null):

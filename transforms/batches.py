@@ -102,7 +102,7 @@ def make_batch(
 
     Args:
         frame: Canonical rows (`transforms.rows`) without nulls in the unit columns.
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; none where single rows are protected.
         plans: The tables.
         key: Secret of the release.
         shards: Number of unit shards.
@@ -111,7 +111,7 @@ def make_batch(
         The batch. A row counts in a table when it has all its keys and, with public partitions,
         is in one of them.
     """
-    units = hash_rows(frame.select(unit), key, "unit")
+    units = hash_rows(frame.select(unit), key, "unit") if unit else _dealt(frame.height, shards)
     shard = (units.high % np.uint64(shards)).astype(np.uint16)
     tables = [
         _without_excess(
@@ -132,6 +132,15 @@ def make_batch(
         tuple(rows.take(order) for rows in tables),
         np.concatenate([[0], np.cumsum(sizes)]),
     )
+
+
+def _dealt(rows: int, shards: int) -> Hash128:
+    """Deals rows to the shards in turn, where nothing depends on whose they are.
+
+    Each shard is one unit, so that its rows in a partition are added up early.
+    """
+    turn = np.arange(rows, dtype=np.uint64) % np.uint64(shards)
+    return Hash128(turn, turn)
 
 
 def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows:

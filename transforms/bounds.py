@@ -99,6 +99,19 @@ class Guarantee:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(words)}")
 
     @property
+    def unused_bounds(self) -> tuple[str, ...]:
+        """Fields of `Bounds` that are about more than the thing that is protected."""
+        return {
+            "unit": (),
+            "unit_partition": ("max_partitions_contributed", "max_contributions"),
+            "row": (
+                "max_partitions_contributed",
+                "max_contributions_per_partition",
+                "max_contributions",
+            ),
+        }[self.bounding]
+
+    @property
     def changed(self) -> int:
         """Things that neighbouring data sets differ in; replacing removes one and adds one."""
         return 1 if self.adjacency == "add_remove" else 2

@@ -19,8 +19,8 @@ from transforms.metrics import Metric
 from transforms.plan import TablePlan
 from transforms.planning import plan_tables
 from transforms.render import render
-from transforms.stages import Engine
-from transforms.table import PrivateSelection, PublicKeys, Table, column_names
+from transforms.stages import Engine, unit_columns
+from transforms.table import PrivateSelection, PublicKeys, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def aggregate(
 
     Args:
         data: Raw rows.
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         keys: Key columns.
         metrics: Metrics by the name of their column.
         budget: Budget of this call.
@@ -60,7 +60,7 @@ def aggregate(
     """
     table = Table(keys, metrics, bounds, partitions, noise, other=other)
     (plan,) = plan_tables({"table": table}, budget, guarantee)
-    partials = exact_partials(as_arrow(data), column_names("unit", unit), plan, HashKey.draw())
+    partials = exact_partials(as_arrow(data), unit_columns(unit, (plan,)), plan, HashKey.draw())
     done = draw(partials, plan)
     rows = [done.drawn]
     if done.other is not None:

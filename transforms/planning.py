@@ -97,8 +97,8 @@ def _plan_table(
     epsilons: Mapping[tuple[str, str], float],
     deltas: Mapping[tuple[str, str], float],
 ) -> TablePlan:
-    def mechanism(spender: str, moved: Sensitivity) -> AdditiveMechanism:
-        _check_overflow(f"{name}.{spender}", moved.linf, guarantee)
+    def mechanism(metric: str, spender: str, moved: Sensitivity) -> AdditiveMechanism:
+        _check_overflow(metric, moved.linf, guarantee)
         planned = AdditiveMechanism(
             noise=table.noise,
             epsilon=epsilons[name, spender],
@@ -120,10 +120,11 @@ def _plan_table(
         for component in metric.components:
             spender = metric_name + component.suffix
             moved = sensitivity(component.entries, table.bounds, guarantee)
-            noises.append(Noise(component, mechanism(spender, moved)))
+            noises.append(Noise(component, mechanism(metric_name, spender, moved)))
             if metric_name in table.in_other:
                 moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
-                other_noises.append(Noise(component, mechanism(_other_name(spender), moved)))
+                planned = mechanism(metric_name, _other_name(spender), moved)
+                other_noises.append(Noise(component, planned))
         metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
         other.append(MetricPlan(metric_name, metric, tuple(other_noises)))
     selection = None
@@ -154,35 +155,26 @@ def _plan_table(
 
 def _check_bounds(table: Table, guarantee: Guarantee) -> None:
     """Raises a ValueError when a table bounds what its guarantee is not about."""
-    bounds = table.bounds
-    needless = {
-        "unit": [],
-        "unit_partition": ["max_partitions_contributed", "max_contributions"],
-        "row": [
-            "max_partitions_contributed",
-            "max_contributions",
-            "max_contributions_per_partition",
-        ],
-    }[guarantee.bounding]
-    for field in needless:
-        if getattr(bounds, field) != getattr(Bounds(), field):
+    for field in guarantee.unused_bounds:
+        value = getattr(table.bounds, field)
+        if value != getattr(Bounds(), field):
             raise ValueError(
-                f"{field} is {getattr(bounds, field)}, but bounding: {guarantee.bounding} protects "
+                f"{field} is {value}, but bounding: {guarantee.bounding} protects "
                 "less than that; allowed: leave it out, or bounding: unit"
             )
     if guarantee.bounding == "row":
         for name, metric in table.metrics.items():
             if isinstance(metric, Sum) and metric.clip_total is not None:
                 raise ValueError(
-                    f"{name} has a clip_total, but bounding: row protects single rows; "
+                    f"metrics.{name}.clip_total is given, but bounding: row protects single rows; "
                     "allowed: clip"
                 )
 
 
-def _check_overflow(name: str, linf: int, guarantee: Guarantee) -> None:
+def _check_overflow(metric: str, linf: int, guarantee: Guarantee) -> None:
     limit = MAX_ROW_SENSITIVITY if guarantee.bounding == "row" else MAX_SENSITIVITY
     if linf > limit:
         raise ValueError(
-            f"{name}: one unit can add {linf} to one partition, so the sum could "
-            f"overflow; allowed: at most {limit}; choose a coarser granularity"
+            f"metrics.{metric} can change by {linf} in one partition, so the sum could overflow; "
+            f"allowed: at most {limit}; choose a coarser granularity"
         )

@@ -25,8 +25,8 @@ from transforms.metrics import Metric
 from transforms.plan import TablePlan
 from transforms.planning import plan_tables
 from transforms.render import render
-from transforms.stages import Engine
-from transforms.table import PrivateSelection, PublicKeys, Table, column_names
+from transforms.stages import Engine, unit_columns
+from transforms.table import PrivateSelection, PublicKeys, Table
 from transforms.wire import unpack_table
 
 BATCH_BYTES = 64 << 20
@@ -56,7 +56,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
     sees the same numbers.
 
     Attributes:
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         plans: The tables with all their mechanisms.
         key: Secret of the release; must be the same in retries of one release.
         unit_shards: Shards of the first shuffle; a shard should stay below about 128 MiB.
@@ -77,7 +77,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         """Wires the stages."""
         _check_windowing(rows)
         engine = Engine(
-            column_names("unit", self.unit),
+            unit_columns(self.unit, self.plans),
             tuple(self.plans),
             self.key,
             self.unit_shards,
@@ -159,7 +159,7 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
         ... )  # doctest: +SKIP
 
     Attributes:
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         keys: Key columns.
         metrics: Metrics by the name of their column.
         budget: Budget of this table. A second run draws again and spends it again.

@@ -30,7 +30,19 @@ from transforms.hashing import HashKey
 from transforms.partitions import hash_keys
 from transforms.plan import TablePlan
 from transforms.rows import canonical_rows, select_columns, without_nulls
+from transforms.table import column_names
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
+
+
+def unit_columns(unit: str | Sequence[str], plans: Sequence[TablePlan]) -> tuple[str, ...]:
+    """Returns the privacy unit columns; none are needed where single rows are protected.
+
+    Raises:
+        ValueError: There is none and tables need some, or one cannot be used.
+    """
+    if not unit and all(plan.guarantee.bounding == "row" for plan in plans):
+        return ()
+    return column_names("unit", unit)
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Engine:
     """What all workers of one release agree on.
 
     Attributes:
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         plans: The tables.
         key: Secret of the release.
         unit_shards: Shards of the first shuffle, which brings a unit's contributions together.

@@ -7,6 +7,7 @@ allowed` per line. Later checks point at the config with `LoadedRelease.source.p
 """
 
 from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
+from pipelines.spec.columns import NamedColumn
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
 from pipelines.spec.load import LoadedRelease, load_release
 from pipelines.spec.publish_spec import PercentChangeSpec, PublishSpec, RatioSpec
@@ -17,10 +18,9 @@ from pipelines.spec.release_spec import (
     OutputSpec,
     PrivacySpec,
     ReleaseSpec,
-    is_value_path,
 )
 from pipelines.spec.source import ConfigSource, Position, ProblemList
-from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, SumSpec, TableSpec
+from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, TableSpec
 from pipelines.spec.tables import plan_release_tables, release_tables
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "InputSpec",
     "KeyPath",
     "LoadedRelease",
+    "NamedColumn",
     "OutputSpec",
     "PercentChangeSpec",
     "Position",
@@ -43,10 +44,8 @@ __all__ = [
     "RatioSpec",
     "ReleaseSpec",
     "SelectionSpec",
-    "SumSpec",
     "TableSpec",
     "did_you_mean",
-    "is_value_path",
     "load_release",
     "parse",
     "plan_release_tables",

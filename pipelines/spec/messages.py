@@ -11,9 +11,10 @@ from pydantic_core import ErrorDetails
 
 from pipelines.spec.errors import KeyPath, closest_word, describe, did_you_mean
 from pipelines.spec.fields import PROBLEMS, Model
+from pipelines.spec.metric_specs import METRIC_MODELS
 from pipelines.spec.release_spec import ReleaseSpec
 from pipelines.spec.source import ProblemList
-from pipelines.spec.table_spec import METRIC_MODELS, UNION_TAGS
+from pipelines.spec.table_spec import UNION_TAGS
 
 _KEY = "[key]"
 _ALLOWED = {

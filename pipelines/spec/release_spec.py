@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from pipelines.spec.column_types import ColumnType
+from pipelines.spec.columns import NamedColumn
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Model, Name, Number, OneOrMore, Text, distinct, refuse
 from pipelines.spec.table_spec import TableSpec
+from transforms.bounds import Adjacency, Bounding, Guarantee
 from transforms.budget import Budget
 
 InputFormat = Literal["parquet", "csv", "jsonl"]
@@ -28,7 +38,8 @@ class InputSpec(Model):
     format: InputFormat | None = None
     """Format of the files. Default: by the extension of the globs."""
     types: dict[Text, ColumnType] = Field(default={})
-    """Types of columns in csv and jsonl files. Default: string, and float for columns of sums."""
+    """Types of columns in csv and jsonl files. Default: float where a metric needs numbers,
+    else string."""
 
     @property
     def file_format(self) -> InputFormat:
@@ -56,11 +67,35 @@ class InputSpec(Model):
             yield ("types",), "parquet files have types of their own; allowed: with csv and jsonl"
 
 
-class PrivacySpec(Model):
+_ROWS_HAVE_NO_UNIT = (
+    "is not protected with bounding: row, which protects single rows; "
+    "allowed: leave it out, or bounding: unit or unit_partition"
+)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class PrivacySpec(
+    Model,
+    json_schema_extra={
+        "if": {"required": ["bounding"], "properties": {"bounding": {"const": "row"}}},
+        "then": {"not": {"required": ["unit"]}},
+        "else": {"required": ["unit"]},
+    },
+):
     """What is protected, and how well."""
 
-    unit: OneOrMore
-    """Column or columns whose value is the privacy unit: whom the guarantee protects."""
+    bounding: Bounding = "unit"
+    """What is protected as one: `unit`, all rows of a privacy unit; `unit_partition`, only its rows
+    with equal values of all keys; `row`, only single rows."""
+    unit: OneOrMore = Field(default=(), validate_default=True, json_schema_extra=_without_default)
+    """Column or columns whose value is the privacy unit: whom the guarantee protects. With several,
+    each combination of values is a unit of its own. Must be left out with `bounding: row`."""
+    adjacency: Adjacency = "add_remove"
+    """What is hidden of it: whether it is there (`add_remove`), or only what it says (`replace`),
+    where the number of units is taken as known."""
     epsilon: Number = Field(json_schema_extra={"exclusiveMinimum": 0})
     """Largest privacy loss of one release, all tables together."""
     delta: Number = Field(default=0.0, json_schema_extra={"minimum": 0, "exclusiveMaximum": 1})
@@ -73,9 +108,27 @@ class PrivacySpec(Model):
         Budget(**{"epsilon": 1.0, str(info.field_name): value})
         return value
 
+    @field_validator("unit", mode="wrap")
+    @classmethod
+    def _where_there_are_units(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        bounding = info.data.get("bounding")
+        if value == ():
+            if bounding in ("unit", "unit_partition"):
+                raise PydanticCustomError("missing", "missing")
+            return value
+        if bounding == "row":
+            refuse(iter([((), _ROWS_HAVE_NO_UNIT)]))
+        return validate(value)
+
     def budget(self) -> Budget:
         """Returns epsilon and delta for the engine."""
         return Budget(self.epsilon, self.delta)
+
+    def guarantee(self) -> Guarantee:
+        """Returns what is protected, for the engine."""
+        return Guarantee(self.adjacency, self.bounding)
 
 
 class OutputSpec(Model):
@@ -110,29 +163,24 @@ class ReleaseSpec(Model):
     output: OutputSpec
     """Where the release goes."""
 
-    def named_columns(self) -> Iterator[tuple[KeyPath, str]]:
-        """Yields every input column that the release reads, wherever the config names it.
-
-        Yields:
-            Path and column, for a later check to point at: `("privacy", "unit", 0)`, `"user_id"`.
-        """
+    def named_columns(self) -> Iterator[NamedColumn]:
+        """Yields every input column that the release reads, wherever the config names it."""
         for index, column in enumerate(self.privacy.unit):
-            yield ("privacy", "unit", index), column
+            yield NamedColumn(("privacy", "unit", index), column, "identity")
         for name, table in self.tables.items():
-            for path, column in table.named_columns():
-                yield ("tables", name, *path), column
+            yield from (named.inside("tables", name) for named in table.named_columns())
 
     def column_types(self) -> dict[str, ColumnType]:
         """Returns the type of each column that the release reads, empty for parquet files.
 
-        In csv and jsonl files, units and keys are strings and columns of sums are floats, unless
+        In csv and jsonl files, numbers to compute with are floats and all else is a string, unless
         `input.types` says otherwise. In parquet files, columns have types of their own.
         """
         if self.input.file_format == "parquet":
             return {}
         return {
-            column: self.input.types.get(column, "float" if is_value_path(path) else "string")
-            for path, column in self.named_columns()
+            column: self.input.types.get(column, "float" if role == "value" else "string")
+            for _, column, role in self.named_columns()
         }
 
     @model_validator(mode="after")
@@ -142,7 +190,7 @@ class ReleaseSpec(Model):
 
     def _problems(self) -> Iterator[tuple[KeyPath, str]]:
         named = list(self.named_columns())
-        columns = list(dict.fromkeys(column for _, column in named))
+        columns = list(dict.fromkeys(column for _, column, _ in named))
         for column in self.input.types:
             if column not in columns:
                 yield (
@@ -150,25 +198,41 @@ class ReleaseSpec(Model):
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
+        yield from self._needless()
         if self.input.file_format == "parquet":
             return
-        others = {column for path, column in named if not is_value_path(path)}
-        for path, column in named:
-            if not is_value_path(path):
+        identities = {column for _, column, role in named if role == "identity"}
+        for path, column, role in named:
+            if role == "identity":
                 continue
             kind = self.input.types.get(column)
-            if kind is None and column in others:
+            if kind is None and column in identities:
                 yield (
                     path,
-                    f"{column!r} is a key or unit too; allowed: with its type in input.types",
+                    f"{column!r} is a key, a unit or a distinct_count too; "
+                    "allowed: with its type in input.types",
                 )
             if kind not in (None, "int", "float"):
                 yield (
                     ("input", "types", column),
-                    f"is {kind}, but the release has a sum of the column; allowed: int, float",
+                    f"is {kind}, but a metric needs numbers; allowed: int, float",
                 )
 
-
-def is_value_path(path: KeyPath) -> bool:
-    """Returns whether a path of `ReleaseSpec.named_columns` names a column to sum."""
-    return path[2:3] == ("metrics",)
+    def _needless(self) -> Iterator[tuple[KeyPath, str]]:
+        """Yields what tables say about more than the guarantee protects."""
+        bounding = self.privacy.bounding
+        unused = self.privacy.guarantee().unused_bounds
+        for name, table in self.tables.items():
+            for bound in unused:
+                if bound in table.bounds.model_fields_set:
+                    yield (
+                        ("tables", name, "bounds", bound),
+                        f"is not used with bounding: {bounding}, which protects less; "
+                        "allowed: leave it out, or bounding: unit",
+                    )
+            for metric, spec in table.metrics.items():
+                if spec == "privacy_unit_count" and bounding == "row":
+                    yield (
+                        ("tables", name, "metrics", metric),
+                        "there are no privacy units with bounding: row; allowed: count",
+                    )

@@ -49,14 +49,13 @@ class Quantiles(Metric):
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", tuple(self.ranks))
         if not self.ranks:
-            raise ValueError("quantiles has no ranks; allowed: numbers above 0 and below 1")
+            raise ValueError("ranks is empty; allowed: numbers above 0 and below 1")
         for rank in self.ranks:
             if not 0 < rank < 1:
-                raise ValueError(
-                    f"quantiles has the rank {rank:g}; allowed: numbers above 0 and below 1"
-                )
-        if len(set(self.released)) < len(self.ranks):
-            raise ValueError("quantiles has a rank more than once")
+                raise ValueError(f"ranks has {rank:g}; allowed: numbers above 0 and below 1")
+        repeated = sorted({rank for rank in self.ranks if self.ranks.count(rank) > 1})
+        if repeated:
+            raise ValueError(f"ranks has {repeated[0]:g} more than once; allowed: once")
         check_interval("clip", self.clip)
         if self.clip[0] == self.clip[1]:
             raise ValueError(f"clip [{self.clip[0]:g}, {self.clip[1]:g}] leaves nothing to measure")
