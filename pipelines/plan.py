@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
+from pipelines.guarantee import GuaranteeText
 from pipelines.spec import (
     LoadedRelease,
     ReleaseSpec,
@@ -13,10 +16,14 @@ from pipelines.spec import (
     release_steps,
     release_tables,
 )
+from transforms.mechanisms import SelectionMechanism
 from transforms.noise import selection_threshold
 from transforms.plan import TablePlan
 from transforms.postprocess import Step
 from transforms.table import SELECTION
+
+_WIDTH = 110
+"""Columns of text on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,7 @@ class ReleasePlan:
             "schema_version": 1,
             "release": self.spec.release,
             "dataset": self.spec.dataset,
-            "privacy_unit": list(privacy.unit),
-            "adjacency": "add_remove",
+            "guarantee": GuaranteeText.of(self.spec).to_dict(),
             "epsilon": privacy.epsilon,
             "delta": privacy.delta,
             "composition": "simple",
@@ -56,16 +62,19 @@ class ReleasePlan:
 
     def _lines(self) -> Iterator[str]:
         privacy = self.spec.privacy
-        unit = " + ".join(privacy.unit)
+        guarantee = GuaranteeText.of(self.spec)
         yield f"{self.spec.release}: {self.spec.title}"
-        yield (
-            f"protects one {unit} being there or not, "
-            f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
-        )
+        yield f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
+        yield from _wrapped(f"protects: {guarantee.protects}")
+        yield from _wrapped(f"does not protect: {guarantee.does_not_protect}")
         for table in self.tables:
             yield ""
-            yield from _table_lines(table, unit)
+            yield from _table_lines(table, guarantee.unit)
             yield from _step_lines(self.steps.get(table.name, ()))
+
+
+def _wrapped(text: str, indent: int = 2) -> list[str]:
+    return wrap(text, _WIDTH, subsequent_indent=" " * indent, break_long_words=False)
 
 
 def plan_release(release: LoadedRelease) -> ReleasePlan:
@@ -82,8 +91,7 @@ def plan_release(release: LoadedRelease) -> ReleasePlan:
 def _table_to_dict(table: TablePlan, steps: Sequence[Step]) -> dict[str, Any]:
     return {
         "keys": list(table.keys),
-        "max_partitions_contributed": table.bounds.max_partitions_contributed,
-        "max_contributions_per_partition": table.bounds.max_contributions_per_partition,
+        "bounds": _bounds(table),
         "public_partitions": None if table.public_keys is None else table.public_keys.height,
         "mechanisms": {name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()},
         "metrics": {
@@ -105,6 +113,15 @@ def _table_to_dict(table: TablePlan, steps: Sequence[Step]) -> dict[str, Any]:
     }
 
 
+def _bounds(table: TablePlan) -> dict[str, int]:
+    """Returns the bounds that are enforced."""
+    if table.bounds.max_contributions is not None:
+        return {"max_contributions": table.bounds.max_contributions}
+    names = ("max_partitions_contributed", "max_contributions_per_partition")
+    unused = table.guarantee.unused_bounds
+    return {name: getattr(table.bounds, name) for name in names if name not in unused}
+
+
 def _step_lines(steps: Sequence[Step]) -> Iterator[str]:
     if steps:
         yield "  post-processing, free:"
@@ -112,18 +129,14 @@ def _step_lines(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
-    bounds = table.bounds
     yield f"table {table.name} by {', '.join(table.keys)}"
-    yield (
-        f"  bounds: {bounds.max_partitions_contributed} partitions per {unit}, "
-        f"{bounds.max_contributions_per_partition} rows of one {unit} in each"
-    )
+    yield f"  bounds: {_bounds_in_words(table, unit)}"
     if table.public_keys is not None:
         yield f"  partitions: {table.public_keys.height} public ones, all released"
+    if table.selection is not None:
+        yield from _wrapped(f"  partitions: {_selection_in_words(table, table.selection)}", 4)
     rows = [("", "mechanism", "epsilon", "delta", "noise std", "95 % interval")]
     if table.selection is not None:
-        threshold = selection_threshold(table.selection)
-        yield f"  partitions: released more often than not from {threshold:.1f} privacy units"
         rows.append(_row(SELECTION, table.selection.strategy, table.selection))
     for metric in table.metrics:
         for noise in metric.noises:
@@ -135,6 +148,36 @@ def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _bounds_in_words(table: TablePlan, unit: str) -> str:
+    match _bounds(table):
+        case {"max_contributions": rows}:
+            return f"{_rows(rows)} of one {unit} in the table, wherever they are"
+        case {"max_partitions_contributed": partitions, "max_contributions_per_partition": rows}:
+            several = "partition" if partitions == 1 else "partitions"
+            return f"{partitions} {several} per {unit}, {_rows(rows)} of one {unit} in each"
+        case {"max_contributions_per_partition": rows}:
+            return f"{_rows(rows)} of one {unit} in each partition, and any number of partitions"
+        case _:
+            return "none: every row counts"
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
+
+
+def _selection_in_words(table: TablePlan, selection: SelectionMechanism) -> str:
+    least = selection_threshold(selection)
+    things = "rows" if table.guarantee.bounding == "row" else "privacy units"
+    shown = f"released more often than not from {least:.1f} {things} on"
+    if selection.strategy != "weighted_gaussian" or selection.l0 == 1:
+        return shown
+    alone = least / math.sqrt(selection.l0)
+    return (
+        f"{shown} with {selection.l0} partitions each, or {alone:.1f} with this one only; of k "
+        "partitions, a unit adds 1 / sqrt(k) to each"
+    )
 
 
 def _row(

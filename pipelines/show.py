@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -48,8 +50,18 @@ def _text(key: object) -> Text:
 
 
 def _cell(value: float | None, std: float | None, low: float | None, high: float | None) -> str:
-    """Returns a value with half the width of its interval, which need not be symmetric."""
+    """Returns a value with its 95 % interval, as `±` where the value is in the middle."""
     if value is None or std is None or low is None or high is None:
         return "-"
-    digits = 0 if std >= 10 else 1
-    return f"{value:,.{digits}f} ± {(high - low) / 2:,.{digits}f}"
+    half_width = (high - low) / 2
+    digits = 0 if isinstance(value, int) else _digits(half_width)
+    if abs((low + high) / 2 - value) > half_width / 10 or math.isinf(half_width):
+        return f"{value:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
+    return f"{value:,.{digits}f} ± {half_width:,.{digits}f}"
+
+
+def _digits(error: float) -> int:
+    """Returns how many digits behind the point show the two first digits of an error."""
+    if not 0 < error < math.inf:
+        return 0
+    return min(6, max(0, 1 - math.floor(math.log10(error))))

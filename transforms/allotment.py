@@ -35,7 +35,7 @@ def allot(
     kept = counts.copy()
     if not len(thinned):
         return kept
-    group, counts = group[thinned], counts[thinned]
+    group, counts = group[thinned].astype(np.int64), counts[thinned]
     running = np.cumsum(counts)
     first = run_starts(group)
     before_group = in_runs((running - counts)[first], first, len(group))
