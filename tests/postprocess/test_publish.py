@@ -282,5 +282,5 @@ def test_the_terminal_shows_derived_metrics_and_a_dash_for_nulls(tmp_path, capsy
     head, columns, row = capsys.readouterr().out.splitlines()
     assert head == "t, largest n first, with 95 % intervals"
     assert columns.split() == ["k", "n", "x", "mean", "growth"]
-    assert row.split()[:3] == ["c", "20.0", "±"]
+    assert row.split()[:3] == ["c", "20", "±"]
     assert row.split()[-1] == "-"
