@@ -42,7 +42,7 @@ def canonical_rows(
         table: Raw rows.
         identity_columns: Privacy unit and key columns, of any scalar type. Whole numbers become
             Int64, floats Float64, categories text, timestamps microseconds.
-        value_columns: Columns to sum, numeric or boolean. They become Float64.
+        value_columns: Columns of numbers, numeric or boolean. They become Float64.
 
     Returns:
         The columns, values under the names given by `value_name`; NaN is null everywhere.
@@ -116,7 +116,7 @@ def as_listed(name: str, dtype: pl.DataType, listed: pl.DataType) -> pl.Expr:
 
 
 def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
-    """Returns the type that a unit or key column of the given type is cast to.
+    """Returns the type that a unit, key or counted column of the given type is cast to.
 
     Raises:
         TypeError: The type is not scalar.
@@ -133,13 +133,13 @@ def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
         return pl.Datetime("us", dtype.time_zone)
     if isinstance(dtype, pl.Duration):
         return pl.Duration("us")
-    raise TypeError(f"column {name!r} has the type {dtype}; allowed for units and keys: scalars")
+    raise TypeError(f"column {name!r} has the type {dtype}; allowed here: scalars")
 
 
 def check_value_type(name: str, dtype: pl.DataType) -> None:
-    """Raises a TypeError when a column of the given type cannot be summed."""
+    """Raises a TypeError when a column of the given type has no numbers."""
     if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
-        raise TypeError(f"column {name!r} has the type {dtype}; allowed for sums: numbers")
+        raise TypeError(f"column {name!r} has the type {dtype}; allowed here: numbers")
 
 
 def without_nulls(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

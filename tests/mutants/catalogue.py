@@ -21,6 +21,8 @@ RATIOS = "tests/postprocess/test_ratios.py"
 STEPS = "tests/postprocess/test_steps.py"
 PUBLISH = "tests/postprocess/test_publish.py"
 CONSISTENCY = "tests/postprocess/test_consistency.py"
+SPEC = "tests/spec/test_release_spec.py"
+ROWS = "tests/engine/test_rows_without_units.py"
 
 BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives"
 BY_ENUMERATION = f"{CROWDED}::test_no_unit_of_crowded_data_moves_more_than_the_plan_says"
@@ -648,4 +650,42 @@ POST_PROCESSING = [
     ),
 ]
 
-MUTANTS = [*BOUNDING, *DIRT, *PLANNING, *DRAWING, *PUBLISHING, *POST_PROCESSING]
+CONFIG = [
+    Mutant(
+        "the_plan_is_made_for_another_guarantee",
+        "pipelines/spec/tables.py",
+        "return plan_tables(tables, budget, guarantee)",
+        "return plan_tables(tables, budget)",
+        (f"{SPEC}::test_the_guarantee_of_the_config_is_that_of_the_plan",),
+    ),
+    Mutant(
+        "max_contributions_is_read_and_not_used",
+        "pipelines/spec/table_spec.py",
+        "            self.max_contributions,\n",
+        "",
+        (f"{SPEC}::test_engine_metrics_of_every_kind",),
+    ),
+    Mutant(
+        "a_unit_is_named_and_not_protected",
+        "pipelines/spec/release_spec.py",
+        'if bounding == "row":\n            refuse',
+        "if False:\n            refuse",
+        ("tests/spec/test_bad_configs.py",),
+    ),
+    Mutant(
+        "bounds_are_stated_and_not_enforced",
+        "pipelines/spec/release_spec.py",
+        "if bound in table.bounds.model_fields_set:",
+        "if False:",
+        ("tests/spec/test_bad_configs.py",),
+    ),
+    Mutant(
+        "units_are_protected_without_any",
+        "transforms/stages.py",
+        'if not unit and all(plan.guarantee.bounding == "row" for plan in plans):',
+        'if not unit and any(plan.guarantee.bounding == "row" for plan in plans):',
+        (f"{ROWS}::test_one_table_of_units_is_enough_to_need_them",),
+    ),
+]
+
+MUTANTS = [*BOUNDING, *DIRT, *PLANNING, *DRAWING, *PUBLISHING, *POST_PROCESSING, *CONFIG]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from pipelines.spec import load_release
 from transforms.noise import selection_threshold
 from transforms.render import render
 
+ROOT = Path(__file__).parents[2]
 RESULTS = "makes no result of the release, all tables together, more than 2.72 times (e^epsilon) as"
 ALLOWANCE = (
     "but for an allowance of 1e-08 (delta) in its probability: for rare events, such as that "
@@ -301,3 +303,10 @@ def test_a_number_has_the_digits_that_its_error_allows(
     frame = pl.DataFrame({"k": ["a"], "n": value, "n_std": 1.0, "n_low": low, "n_high": high})
     show_table(table, frame, 1)
     assert capsys.readouterr().out.splitlines()[-1].split(maxsplit=1)[1].strip() == text
+
+
+def test_the_readme_shows_what_the_plan_says():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.split("$ dp-release plan configs/bike_trips.yaml\n")[1].split("```")[0]
+    planned = plan_release(load_release(ROOT / "configs" / "bike_trips.yaml"))
+    assert str(planned).startswith(block)
