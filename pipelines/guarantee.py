@@ -13,7 +13,6 @@ _OTHER_RELEASES = (
     "Anybody against other releases of the same data together: their epsilons and deltas add up."
 )
 
-
 _LARGE = 14
 """Epsilon beyond which its factor is a power of ten."""
 

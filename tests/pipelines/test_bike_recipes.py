@@ -93,8 +93,7 @@ def test_durations(run, key):
     joined = with_truth(release, tables["effort"], key)
     for column in ("duration_s", "n_points"):
         std = joined[f"effort_{column}_std"][0]
-        error = (joined[f"effort_{column}"] - joined[f"exact:effort:{column}"]).abs()
-        assert error.max() <= 8 * std  # Gaussian: beyond 8 sigma in one of 10^15
+        assert_near(joined, f"effort_{column}", pl.col(f"exact:effort:{column}"), std)
 
 
 def test_routes(run):

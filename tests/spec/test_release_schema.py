@@ -44,7 +44,9 @@ def test_every_field_has_a_title_and_a_description(name):
 
 
 @pytest.mark.parametrize(
-    "file", sorted((HERE / "good_configs").glob("*.yaml")), ids=lambda file: file.stem
+    "file",
+    sorted([*(HERE / "good_configs").glob("*.yaml"), *SCHEMA_FILE.parent.glob("*.yaml")]),
+    ids=lambda file: f"{file.parent.name}/{file.stem}",
 )
 def test_good_configs_are_valid(file):
     VALIDATOR.validate(load(file))
