@@ -19,10 +19,11 @@ from oracle import as_dict, metric_names, oracle_partials
 from strategies import SCHEMA, arrow, cut
 from test_oracle import run_stages
 
+from transforms.bounds import Bounds
 from transforms.budget import Budget
 from transforms.hashing import HashKey, hash_rows
 from transforms.local import exact_partials
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.planning import plan_tables
 from transforms.stages import Engine
 from transforms.table import PublicKeys, Table

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from pipelines.spec import ConfigError, ReleaseSpec, load_release, plan_release_tables
 from pipelines.spec import release_tables as make_tables
+from transforms.bounds import Bounds
 from transforms.budget import Budget
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.table import PrivateSelection, PublicKeys
 
 GOOD_CONFIGS = sorted((Path(__file__).parent / "good_configs").glob("*.yaml"))
