@@ -142,7 +142,9 @@ def contribution(rows, counted, pair, plan, key):
             case Mean():
                 found |= {name + end: n for end, n in moments(rows, counted, metric).items()}
             case VectorSum():
-                for column, total in zip(metric.columns, vector(rows, counted, metric), strict=True):
+                for column, total in zip(
+                    metric.columns, vector(rows, counted, metric), strict=True
+                ):
                     found[f"{name}:{column}"] = total
             case Quantiles():
                 found[name] = leaves(rows, counted, metric, pair)
@@ -259,9 +261,7 @@ def scaled(total, counted, rows):
 
 def zeros(plan):
     """The sums of a partition without rows."""
-    return {
-        name: Counter() if is_items else 0 for name, is_items in columns(plan).items()
-    }
+    return {name: Counter() if is_items else 0 for name, is_items in columns(plan).items()}
 
 
 def columns(plan):

@@ -21,7 +21,7 @@ from transforms.hashing import Hash128, HashKey, hash_rows, mix
 from transforms.metrics import Sum
 from transforms.metrics.base import rescale
 from transforms.partitions import PartitionSet
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.table import Table
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
 
