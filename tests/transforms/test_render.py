@@ -166,7 +166,7 @@ def covered(metric, exact, **options):
     """How often the interval holds the exact value of `exact` granules, through draw and render."""
     plan = planned({"m": metric}, **options)
     partials = pl.DataFrame({"k": range(COPIES), "m": [exact] * COPIES})
-    frame = render(draw(partials, plan), plan)
+    frame = render(draw(partials, plan).drawn, plan)
     truth = float(exact * plan.metrics[0].noises[0].component.granularity)
     middle = (frame["m_low"] + frame["m_high"]) / 2
     assert ((middle - frame["m"]).abs() <= 1e-6 * frame["m_std"]).all()
@@ -199,7 +199,7 @@ def test_intervals_of_counts_hold_the_exact_value_at_least_as_often(epsilon, noi
     frame = pl.DataFrame({"k": range(COPIES)})
     table = Table(["k"], {"rows": Count()}, partitions=PublicKeys(frame), noise=noise)
     (plan,) = plan_tables({"table": table}, Budget(epsilon, 1e-6))
-    released = render(draw(frame.with_columns(rows=pl.lit(100, pl.Int64)), plan), plan)
+    released = render(draw(frame.with_columns(rows=pl.lit(100, pl.Int64)), plan).drawn, plan)
     hits = int(((released["rows_low"] <= 100) & (released["rows_high"] >= 100)).sum())
     assert binom.cdf(hits, COPIES, 0.95) >= FALSE_ALARM
 
@@ -209,7 +209,7 @@ def test_the_std_is_that_of_the_released_column():
     """False alarms: below 1e-12: 12 standard errors; 20 % of the std would be 26 or more."""
     plan = planned({"m": sum_in_steps("0.25")}, noise="laplace")
     partials = pl.DataFrame({"k": range(COPIES), "m": [0] * COPIES})
-    frame = render(draw(partials, plan), plan)
+    frame = render(draw(partials, plan).drawn, plan)
     ratio = (frame["m"] ** 2).mean() / frame["m_std"][0] ** 2
     limit = 12 * math.sqrt(5 / COPIES)
     assert abs(ratio - 1) < limit
