@@ -20,6 +20,7 @@ class Entries:
         per_row: Whether each counted row adds one contribution, or each unit one per partition.
         repeats: Entries of a partition that one contribution adds to.
         norm: Norm of the vector of those entries that low and high bound; each entry by default.
+        scattered: Whether contributions to one partition may add to different entries.
     """
 
     low: int
@@ -27,6 +28,7 @@ class Entries:
     per_row: bool = True
     repeats: int = 1
     norm: Norm = "linf"
+    scattered: bool = False
 
     @property
     def magnitude(self) -> int:
@@ -91,7 +93,8 @@ def sensitivity(
     A vector of d entries per contribution changes each entry by at most M. If M bounds its L1 norm,
     the absolute changes of all entries add up to t M; if it bounds the L2 norm, they add up to at
     most t M sqrt(d), and the changes have an L2 norm of at most that of p or fewer vectors of
-    length c M or less, t M together: their squares add up to at most c t M^2.
+    length c M or less, t M together: their squares add up to at most c t M^2. Scattered
+    contributions may each change d entries of their own, t d in all.
 
     With `unit_partition`, the rows that change are those of a unit with the same values of all keys
     of the release: in a table with fewer keys, the unit may have other rows in that partition, and
@@ -123,7 +126,7 @@ def sensitivity(
         "l2": _ceil_sqrt(reach**2 * entries.repeats),
     }[entries.norm]
     moved = Sensitivity(
-        partitions * entries.repeats,
+        (all_together if entries.scattered else partitions) * entries.repeats,
         most * size,
         total,
         most * size * reach if entries.norm == "l2" else None,
