@@ -99,7 +99,8 @@ def sensitivity(
     With `unit_partition`, the rows that change are those of a unit with the same values of all keys
     of the release: in a table with fewer keys, the unit may have other rows in that partition, and
     its contribution becomes another one. So one entry moves by at most the spread of contributions,
-    and a vector as far as if the old one were removed and the new one added.
+    and a vector, or scattered contributions, as far as if the old ones were removed and the new
+    ones added.
 
     Replacing is removing and adding: twice the entries, twice the L1 norm, at most twice the L2
     norm. One entry moves by at most the spread of contributions, both being in one partition; with
@@ -133,7 +134,8 @@ def sensitivity(
     )
     spread = most * entries.spread
     if guarantee.bounding == "unit_partition":
-        moved = Sensitivity(1, spread) if entries.repeats == 1 else _twice(moved, spread)
+        one_entry = entries.repeats == 1 and not entries.scattered
+        moved = Sensitivity(1, spread) if one_entry else _twice(moved, spread)
     if guarantee.adjacency == "replace":
         moved = _twice(moved, 2 * spread if guarantee.bounding == "unit_partition" else spread)
     whole = moved.l0 * moved.linf
