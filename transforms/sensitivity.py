@@ -104,7 +104,10 @@ def sensitivity(
 
     Replacing is removing and adding: twice the entries, twice the L1 norm, at most twice the L2
     norm. One entry moves by at most the spread of contributions, both being in one partition; with
-    `unit_partition`, by the spread of either's.
+    `unit_partition`, by the spread of either's. The squares of the changes of single numbers are
+    a convex function of how many contributions each partition gets of both units, so that they are
+    most at an extreme: c contributions of both to t / c partitions, which makes c t spread^2, or of
+    one of them to 2 t / c partitions, 2 c t M^2.
 
     Args:
         entries: The integers.
@@ -137,7 +140,13 @@ def sensitivity(
         one_entry = entries.repeats == 1 and not entries.scattered
         moved = Sensitivity(1, spread) if one_entry else _twice(moved, spread)
     if guarantee.adjacency == "replace":
-        moved = _twice(moved, 2 * spread if guarantee.bounding == "unit_partition" else spread)
+        if guarantee.bounding == "unit_partition":
+            moved = _twice(moved, 2 * spread)
+        else:
+            moved = _twice(moved, spread)
+            squares = most * all_together * max(entries.spread**2, 2 * size**2)
+            if entries.repeats == 1 and squares < moved.linf * moved.together:
+                moved = replace(moved, squares=squares)
     whole = moved.l0 * moved.linf
     return moved if moved.together < whole else replace(moved, total=None)
 
