@@ -75,14 +75,14 @@ PUBLIC = PublicKeys(
 BY_UNIT = {
     "words": Table(("word",), ALL, Bounds(2, 2)),
     "levels": Table(("level",), ALL, Bounds(1, 3), WEIGHTED),
-    "both": Table(("day", "word"), ALL, Bounds(3, 1), WEIGHTED),
+    "both": Table(("day", "word"), ALL, Bounds(3, 2), WEIGHTED, other=True),
     "public": Table(("word", "level"), ALL, Bounds(2, 2), PUBLIC),
     "l1_words": Table(("word",), ALL, Bounds(max_contributions=7), WEIGHTED),
-    "l1_both": Table(("day", "word"), ALL, Bounds(max_contributions=3)),
+    "l1_both": Table(("day", "word"), ALL, Bounds(max_contributions=3), other=True),
 }
 BY_PARTITION = {
     "words_of_days": Table(("word", "day"), ALL, Bounds(1, 2), WEIGHTED),
-    "levels_of_all": Table(("level",), ALL, Bounds(1, 3)),
+    "levels_of_all": Table(("level",), ALL, Bounds(1, 3), other=True),
 }
 BY_ROW = {"any": Table(("word",), METRICS, Bounds(), WEIGHTED)}
 BUDGET = Budget(50.0, 1e-4)
