@@ -100,7 +100,8 @@ def search(
     In each node, the children's noisy counts are added up until the share of the rank is reached;
     the search goes on in that child. Where they add up to nothing, the middle of the node is all
     that is known. The interval is what is found at the rank less and plus 1.96 times its standard
-    deviation.
+    deviation. Noise makes the running total go down and up again, so that it may reach the share
+    several times, above all where there are few rows: the upper end is where it does so last.
 
     Args:
         counts: Exact counts.
@@ -133,8 +134,10 @@ def search(
         result[stuck] = _anywhere(node[stuck], stuck % 3, width * shape.branching, shape.leaves)
         going, parent = open_[~unknown], parent[~unknown]
         target = share[going] * whole[parent]
-        reached = running[parent] >= target[:, None]
-        child = np.argmax(reached, axis=1)
+        child = np.argmax(running[parent] >= target[:, None], axis=1)
+        upper = np.flatnonzero(going % 3 == 2)
+        before_target = (running - noisy)[parent[upper]] < target[upper, None]
+        child[upper] = shape.branching - 1 - np.argmax(before_target[:, ::-1], axis=1)
         mass = noisy[parent, child]
         before = running[parent, child] - mass
         inside = np.divide(target - before, mass, out=np.zeros(len(target)), where=mass > 0)

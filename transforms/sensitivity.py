@@ -20,6 +20,7 @@ class Entries:
         per_row: Whether each counted row adds one contribution, or each unit one per partition.
         repeats: Entries of a partition that one contribution adds to.
         norm: Norm of the vector of those entries that low and high bound; each entry by default.
+        scattered: Whether contributions to one partition may add to different entries.
     """
 
     low: int
@@ -27,6 +28,7 @@ class Entries:
     per_row: bool = True
     repeats: int = 1
     norm: Norm = "linf"
+    scattered: bool = False
 
     @property
     def magnitude(self) -> int:
@@ -91,16 +93,21 @@ def sensitivity(
     A vector of d entries per contribution changes each entry by at most M. If M bounds its L1 norm,
     the absolute changes of all entries add up to t M; if it bounds the L2 norm, they add up to at
     most t M sqrt(d), and the changes have an L2 norm of at most that of p or fewer vectors of
-    length c M or less, t M together: their squares add up to at most c t M^2.
+    length c M or less, t M together: their squares add up to at most c t M^2. Scattered
+    contributions may each change d entries of their own, t d in all.
 
     With `unit_partition`, the rows that change are those of a unit with the same values of all keys
     of the release: in a table with fewer keys, the unit may have other rows in that partition, and
     its contribution becomes another one. So one entry moves by at most the spread of contributions,
-    and a vector as far as if the old one were removed and the new one added.
+    and a vector, or scattered contributions, as far as if the old ones were removed and the new
+    ones added.
 
     Replacing is removing and adding: twice the entries, twice the L1 norm, at most twice the L2
     norm. One entry moves by at most the spread of contributions, both being in one partition; with
-    `unit_partition`, by the spread of either's.
+    `unit_partition`, by the spread of either's. The squares of the changes of single numbers are
+    a convex function of how many contributions each partition gets of both units, so that they are
+    most at an extreme: c contributions of both to t / c partitions, which makes c t spread^2, or of
+    one of them to 2 t / c partitions, 2 c t M^2.
 
     Args:
         entries: The integers.
@@ -123,16 +130,23 @@ def sensitivity(
         "l2": _ceil_sqrt(reach**2 * entries.repeats),
     }[entries.norm]
     moved = Sensitivity(
-        partitions * entries.repeats,
+        (all_together if entries.scattered else partitions) * entries.repeats,
         most * size,
         total,
         most * size * reach if entries.norm == "l2" else None,
     )
     spread = most * entries.spread
     if guarantee.bounding == "unit_partition":
-        moved = Sensitivity(1, spread) if entries.repeats == 1 else _twice(moved, spread)
+        one_entry = entries.repeats == 1 and not entries.scattered
+        moved = Sensitivity(1, spread) if one_entry else _twice(moved, spread)
     if guarantee.adjacency == "replace":
-        moved = _twice(moved, 2 * spread if guarantee.bounding == "unit_partition" else spread)
+        if guarantee.bounding == "unit_partition":
+            moved = _twice(moved, 2 * spread)
+        else:
+            moved = _twice(moved, spread)
+            squares = most * all_together * max(entries.spread**2, 2 * size**2)
+            if entries.repeats == 1 and squares < moved.linf * moved.together:
+                moved = replace(moved, squares=squares)
     whole = moved.l0 * moved.linf
     return moved if moved.together < whole else replace(moved, total=None)
 

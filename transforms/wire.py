@@ -77,7 +77,8 @@ def unpack_contributions(packed: bytes, key: HashKey) -> Contributions:
     items = []
     while source.tell() < len(packed):
         part = _read(source)
-        items.append(ItemCounts(*(part[name].to_numpy() for name in _ITEM_COLUMNS)))
+        contribution, item, count = (part[name].to_numpy() for name in _ITEM_COLUMNS)
+        items.append(ItemCounts(contribution, item, count.astype(np.int64)))
     sums = [name for name in columns.column_names if name not in _FIXED_COLUMNS]
     return Contributions(
         Hash128(units["low"].to_numpy(), units["high"].to_numpy()),

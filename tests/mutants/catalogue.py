@@ -204,7 +204,7 @@ BOUNDING = [
     Mutant(
         "totals_are_not_clipped",
         "transforms/bounding.py",
-        "else np.clip(total, *planned.metric.interval_granules)",
+        "else np.clip(total, *planned.metric.grid.granules)",
         "else total",
         (BY_ENUMERATION,),
     ),
@@ -297,15 +297,15 @@ PLANNING = [
     Mutant(
         "sum_sensitivity_of_the_upper_end_only",
         "transforms/metrics.py",
-        "largest = max(abs(bound) for bound in self.interval_granules)\n        return",
-        "largest = abs(self.interval_granules[1])\n        return",
+        "largest = max(abs(bound) for bound in self.grid.granules)\n        return",
+        "largest = abs(self.grid.granules[1])\n        return",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sum_sensitivity_is_the_width_of_the_clip",
         "transforms/metrics.py",
-        "largest = max(abs(bound) for bound in self.interval_granules)\n        return",
-        "largest = self.interval_granules[1] - self.interval_granules[0]\n        return",
+        "largest = max(abs(bound) for bound in self.grid.granules)\n        return",
+        "largest = self.grid.granules[1] - self.grid.granules[0]\n        return",
         (SENSITIVITIES,),
     ),
     Mutant(

@@ -94,7 +94,8 @@ class Quantiles(Metric):
         columns = tuple(
             f":{index}{end}" for index in range(len(self.ranks)) for end in ("", ":low", ":high")
         )
-        return (Component("", Entries(0, 1, repeats=self.shape.height), columns=columns),)
+        entries = Entries(0, 1, repeats=self.shape.height, scattered=True)
+        return (Component("", entries, columns=columns),)
 
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:  # noqa: ARG002
         """Returns nothing: the values of all units have to come together first."""
