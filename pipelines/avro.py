@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
+from io import BytesIO
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -64,8 +65,9 @@ def avro_schema(path: str) -> pa.Schema:
         InputError: It is not an Avro file, or it is cut off.
     """
     try:
-        _check_end(path)
-        schema = pa.record_batch(_source(path).schema()).schema
+        header = _checked_header(path)
+        source = AvroSource([partial(closing, BytesIO(header))], False, False)
+        schema = pa.record_batch(source.schema()).schema
     except Exception:
         raise _unreadable(path) from None
     return pa.schema([field.with_type(_read_type(field)) for field in schema])
@@ -123,17 +125,20 @@ def _read_slowly(path: str, schema: pa.Schema, start: int) -> Iterator[pa.Table]
         raise _unreadable(path) from None
 
 
-def _check_end(path: str) -> None:
-    """Raises an error unless a file ends with the marker that ends each of its blocks.
+def _checked_header(path: str) -> bytes:
+    """Returns the header of a file that ends with the marker that ends each of its blocks.
 
     A reader cannot tell a file that was cut off between blocks, or in its last one, from a whole
     one; it would read fewer rows.
     """
     with closing(open_file(path)) as file:
         header: Any = fastavro.schemaless_reader(file, _HEADER)
+        size = file.tell()
         file.seek(-_MARKER_BYTES, 2)
         if file.read(_MARKER_BYTES) != header["sync"]:
             raise ValueError
+        file.seek(0)
+        return file.read(size)
 
 
 def _source(path: str) -> AvroSource:

@@ -9,7 +9,7 @@ declared one is read as its text would be in a text file:
 | null, text that does not parse as the declared type | null |
 | number, boolean, date, time as a string | its text |
 | DATETIME as a timestamp | in UTC |
-| BYTES as a string | bytes that are not UTF-8: null |
+| BYTES | the text; bytes that are not UTF-8 are replaced by U+FFFD |
 | STRUCT, ARRAY | null |
 """
 
@@ -136,5 +136,9 @@ def _typed(values: pl.Series, kind: ColumnType) -> pl.Series:
         return zoned.cast(wanted)
     if found == wanted:
         return values
-    text = values.cast(pl.String, strict=False)
+    if found == pl.Binary:
+        decoded = (value if value is None else value.decode(errors="replace") for value in values)
+        text = pl.Series(values.name, decoded, dtype=pl.String)
+    else:
+        text = values.cast(pl.String, strict=False)
     return text.to_frame().select(parse(pl.col(values.name), kind)).to_series()

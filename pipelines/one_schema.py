@@ -73,9 +73,10 @@ def as_type(name: str, column: pa.ChunkedArray, dtype: pl.DataType, path: str) -
             f"the column {name!r} of {path} changed its type while the release ran: "
             f"it is {found}, and was {dtype}"
         )
-    if dtype == pl.String and pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    if canonical_type(name, found) == pl.String:
+    if dtype == pl.String and _is_arrow_dictionary(column.type):
+        texts = [chunk.dictionary.take(chunk.indices) for chunk in column.chunks]
+        return pa.chunked_array(texts, column.type.value_type)
+    if found == pl.String:
         return column
     cast = pl.Series(column).cast(dtype, strict=False)
     return pa.chunked_array([cast.to_arrow(compat_level=pl.CompatLevel.newest())])
@@ -94,6 +95,11 @@ def _fits(name: str, found: pl.DataType, dtype: pl.DataType) -> bool:
         return canonical_type(name, found) == canonical_type(name, dtype)
     except TypeError:
         return False
+
+
+def _is_arrow_dictionary(dtype: pa.DataType) -> bool:
+    """Returns whether a column has categories as Arrow reads them, which may not be UTF-8."""
+    return pa.types.is_dictionary(dtype) and not pa.types.is_string_view(dtype.value_type)
 
 
 def _polars_type(dtype: pa.DataType) -> pl.DataType:
