@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ Schema = Mapping[str, pl.DataType]
 """Columns with their types."""
 
 _THREADS = 32
-"""Files whose schemas are read at once; on object storage each one waits, and does not work."""
+"""Files on object storage whose schemas are read at once: reading one is waiting, not work."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,12 @@ def match_files(glob: str) -> list[InputFile]:
     return sorted(files, key=lambda file: file.path)
 
 
-def input_schemas(files: Iterable[InputFile], source: Input) -> Iterator[Schema | InputError]:
-    """Yields the columns of each file, or what is wrong with it; many files are read at once."""
+def input_schemas(files: Sequence[InputFile], source: Input) -> Iterator[Schema | InputError]:
+    """Yields the columns of each file, or what is wrong with it.
+
+    Files that are far away are read many at once. Those on this machine are read one by one: that
+    is twice as fast as with threads.
+    """
 
     def read(file: InputFile) -> Schema | InputError:
         try:
@@ -94,8 +98,11 @@ def input_schemas(files: Iterable[InputFile], source: Input) -> Iterator[Schema 
         except InputError as error:
             return error
 
-    with ThreadPoolExecutor(_THREADS) as threads:
+    threads = ThreadPoolExecutor(1 if all(is_local(file.path) for file in files) else _THREADS)
+    try:
         yield from threads.map(read, files)
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def input_schema(file: InputFile, source: Input) -> dict[str, pl.DataType]:

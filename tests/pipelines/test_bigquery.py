@@ -109,6 +109,26 @@ class Rows(beam.PTransform):
         return pipeline | beam.Create(self.rows)
 
 
+def test_the_connector_is_asked_for_columns_and_rows(monkeypatch):
+    asked = {}
+
+    class Asked(Rows):
+        def __init__(self, **settings):
+            asked.update(settings)
+            super().__init__(**settings)
+
+    monkeypatch.setattr(beam.io, "ReadFromBigQuery", Asked)
+    source = BigQueryInput("p.d.t", ("u",), {"u": "string"}, "k > 1", 1)
+    _ = beam.Pipeline(runner="FnApiRunner") | ReadBigQuery(source)
+    assert asked == {
+        "method": "DIRECT_READ",
+        "table": "p:d.t",
+        "selected_fields": ["u"],
+        "row_restriction": "k > 1",
+        "use_native_datetime": True,
+    }
+
+
 def test_rows_are_batched_before_anything_else(monkeypatch):
     monkeypatch.setattr(beam.io, "ReadFromBigQuery", Rows)
     monkeypatch.setattr(bigquery, "BATCH_ROWS", 1000)

@@ -1,6 +1,7 @@
 """Folders named `dt=2026-11-01` give a column `dt`: which ones, of what type, in which rows."""
 
 from datetime import date
+from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from small_release import checked, problems, read_rows, run, write_config
 
 from pipelines.inputs import match_files
+from pipelines.plan import plan_release
 from pipelines.spec import load_release
 from pipelines.spec.partition_folders import folder_columns, folder_values
 
@@ -202,3 +204,10 @@ def test_matching_gives_the_folders_of_each_file(tmp_path):
     files = match_files(str(tmp_path / "events/dt=*/*.parquet"))
     assert [file.folders for file in files] == [(("dt", "2026-11-01"),), (("dt", "2026-11-02"),)]
     assert checked(write_config(tmp_path, "files: events/dt=*/*.parquet"))[1] == files
+
+
+def test_the_example_with_folders_is_planned_without_its_files():
+    release = load_release(Path(__file__).parents[2] / "configs" / "emoji_daily.yaml")
+    (table,) = plan_release(release).tables
+    assert table.keys == ("dt", "country")
+    assert release.spec.column_types() == {"dt": "date"}
