@@ -14,12 +14,15 @@ from types import FrameType
 
 import apache_beam as beam
 import polars as pl
+import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import PCollection
 
 from pipelines.baselines import fit_baselines
-from pipelines.check import Schema, check_input, release_input
+from pipelines.bigquery import BigQueryInput, ReadBigQuery
+from pipelines.check import check_input, release_input
 from pipelines.folders import check_output, staging_folder
-from pipelines.inputs import Input, InputFile
+from pipelines.inputs import Input, InputFile, Schema
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
@@ -32,6 +35,8 @@ from transforms.hashing import HashKey
 from transforms.plan import TablePlan
 from transforms.ptransforms import DrawTables
 from transforms.rows import canonical_type
+
+Reading = beam.PTransform[beam.Pipeline, PCollection[pa.Table]]
 
 SHARD_BYTES = 32 << 20
 """Input per unit shard."""
@@ -91,9 +96,9 @@ def run_release(
         # draw would spend the budget twice. The first check refuses before the input is looked at.
         check_output(release, replace=replace)
         try:
-            size = sum(file.size for file in files)
-            with progress(size) if is_local(options) else nullcontext():
-                _draw(plan, source, files, staging, options)
+            reading, size = _reading(source, files, schema)
+            with progress(size) if files and is_local(options) else nullcontext():
+                _draw(plan, reading, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
             published = publish(plan, drawn, folder, release.spec.output.formats)
         except (Exception, pl.exceptions.PanicException) as error:
@@ -110,26 +115,35 @@ def run_release(
 
 def _draw(
     plan: ReleasePlan,
-    source: Input,
-    files: Sequence[InputFile],
+    reading: Reading,
+    size: int,
     staging: Path,
     options: PipelineOptions,
 ) -> None:
     with beam.Pipeline(options=options) as pipeline:
         tables = (
             pipeline
-            | "Read" >> ReadRows(source, files)
+            | "Read" >> reading
             | "Aggregate"
             >> DrawTables(
                 plan.spec.privacy.unit,
                 plan.tables,
                 HashKey.draw(),
-                unit_shards=unit_shards(sum(file.size for file in files)),
+                unit_shards=unit_shards(size),
             )
         )
         for table in plan.tables:
             stage = StageTable(str(staging), table.name)
             _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
+
+
+def _reading(
+    source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
+) -> tuple[Reading, int]:
+    """Returns what reads the rows, and about how many bytes they are."""
+    if isinstance(source, BigQueryInput):
+        return ReadBigQuery(source), source.size
+    return ReadRows(source, files, schema), sum(file.size for file in files)
 
 
 def unit_shards(input_bytes: int) -> int:

@@ -16,39 +16,64 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pipelines.spec.bigquery_spec import BigQuerySpec
 from pipelines.spec.column_types import ColumnType
 from pipelines.spec.columns import NamedColumn
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Model, Name, Number, OneOrMore, Text, distinct, refuse
+from pipelines.spec.partition_folders import folder_columns
 from pipelines.spec.table_spec import TableSpec
 from transforms.bounds import Adjacency, Bounding, Guarantee
 from transforms.budget import Budget
 
-InputFormat = Literal["parquet", "csv", "jsonl"]
+InputFormat = Literal["parquet", "csv", "jsonl", "avro"]
 OutputFormat = Literal["parquet", "csv"]
+_WITH_TYPES = ("parquet", "avro")
 
-_FORMATS: dict[str, InputFormat] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
+_FORMATS: dict[str, InputFormat] = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".avro": "avro",
+}
 
 
 class InputSpec(Model):
     """The rows that are measured."""
 
-    files: OneOrMore
-    """Glob or globs of the input files; relative to the folder of this config."""
+    files: OneOrMore | None = None
+    """Glob or globs of the input files; relative to the folder of this config. A folder of a glob
+    that begins with a name and =, like dt=*, gives a column of that name."""
+    bigquery: BigQuerySpec | None = None
+    """A BigQuery table, in place of files."""
     format: InputFormat | None = None
     """Format of the files. Default: by the extension of the globs."""
     types: dict[Text, ColumnType] = Field(default={})
-    """Types of columns in csv and jsonl files. Default: float where a metric needs numbers,
-    else string."""
+    """Types of columns in csv and jsonl files, in BigQuery and from folder names. Default: float
+    where a metric needs numbers, else string."""
+    optional: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
+    """Columns that some files, or many lines of jsonl files, lack; they are null there. Default:
+    none, so that every file must have every column."""
 
     @property
-    def file_format(self) -> InputFormat:
-        """The format, as given or by the extension of the globs."""
+    def file_format(self) -> InputFormat | None:
+        """The format, as given or by the extension of the globs; None for BigQuery."""
+        if self.files is None:
+            return None
         return self.format or _FORMATS[self._extensions[0]]
 
     @property
+    def folder_columns(self) -> tuple[str, ...]:
+        """Columns that come from the names of folders."""
+        return tuple(name for glob in self.files or () for name in folder_columns(glob))
+
+    def declares_type(self, column: str) -> bool:
+        """Returns whether the type of a column is declared, because its source has none."""
+        return self.file_format not in _WITH_TYPES or column in self.folder_columns
+
+    @property
     def _extensions(self) -> list[str]:
-        return sorted({PurePosixPath(glob).suffix for glob in self.files})
+        return sorted({PurePosixPath(glob).suffix for glob in self.files or ()})
 
     @model_validator(mode="after")
     def _check(self) -> InputSpec:
@@ -56,6 +81,16 @@ class InputSpec(Model):
         return self
 
     def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.files is None and self.bigquery is None:
+            yield (), "the key 'files' is missing, or the key 'bigquery' in its place"
+            return
+        if self.bigquery is not None and self.files is not None:
+            yield ("bigquery",), "is a second source beside files; allowed: one of the two"
+            return
+        if self.files is None:
+            for key in {"format", "optional"} & self.model_fields_set:
+                yield (key,), "is about files, and the input is bigquery; allowed: only with files"
+            return
         extensions = self._extensions
         if self.format is None and extensions not in [[known] for known in _FORMATS]:
             yield (
@@ -63,8 +98,14 @@ class InputSpec(Model):
                 f"the format is not clear from the extensions {', '.join(map(repr, extensions))}; "
                 f"allowed: one of {', '.join(_FORMATS)}, or the key 'format'",
             )
-        elif self.types and self.file_format == "parquet":
-            yield ("types",), "parquet files have types of their own; allowed: with csv and jsonl"
+            return
+        for column in self.types:
+            if not self.declares_type(column):
+                yield (
+                    ("types", column),
+                    f"{self.file_format} files have types of their own; allowed: with csv and "
+                    f"jsonl, and for columns from folder names ({column}=* in files)",
+                )
 
 
 _ROWS_HAVE_NO_UNIT = (
@@ -171,16 +212,16 @@ class ReleaseSpec(Model):
             yield from (named.inside("tables", name) for named in table.named_columns())
 
     def column_types(self) -> dict[str, ColumnType]:
-        """Returns the type of each column that the release reads, empty for parquet files.
+        """Returns the type of each column that the release reads and whose source has no types.
 
-        In csv and jsonl files, numbers to compute with are floats and all else is a string, unless
-        `input.types` says otherwise. In parquet files, columns have types of their own.
+        In csv and jsonl files, in BigQuery and from folder names, numbers to compute with are
+        floats and all else is a string, unless `input.types` says otherwise. In parquet and avro
+        files, columns have types of their own.
         """
-        if self.input.file_format == "parquet":
-            return {}
         return {
             column: self.input.types.get(column, "float" if role == "value" else "string")
             for _, column, role in self.named_columns()
+            if self.input.declares_type(column)
         }
 
     @model_validator(mode="after")
@@ -191,19 +232,19 @@ class ReleaseSpec(Model):
     def _problems(self) -> Iterator[tuple[KeyPath, str]]:
         named = list(self.named_columns())
         columns = list(dict.fromkeys(column for _, column, _ in named))
-        for column in self.input.types:
+        listed: list[tuple[KeyPath, str]] = [(("types", name), name) for name in self.input.types]
+        listed += [(("optional", place), name) for place, name in enumerate(self.input.optional)]
+        for path, column in listed:
             if column not in columns:
                 yield (
-                    ("input", "types", column),
+                    ("input", *path),
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
         yield from self._needless()
-        if self.input.file_format == "parquet":
-            return
         identities = {column for _, column, role in named if role == "identity"}
         for path, column, role in named:
-            if role == "identity":
+            if role == "identity" or not self.input.declares_type(column):
                 continue
             kind = self.input.types.get(column)
             if kind is None and column in identities:

@@ -482,10 +482,3 @@ def test_a_compressed_file_that_is_not_one_is_refused(folder):
     assert problems(folder, config) == [
         f"release.yaml:{place('data/*', config)}: input.files: data/a.csv.gz cannot be read"
     ]
-
-
-def test_json_lines_are_not_read_to_check_them(folder):
-    (folder / "data" / "a.jsonl").write_bytes(b"\xff anything\n")
-    files, schema = check(folder, GOOD.replace("data/*.parquet", "data/*.jsonl"))
-    assert len(files) == 1
-    assert set(schema) == set(COLUMNS)

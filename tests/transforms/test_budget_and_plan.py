@@ -441,8 +441,8 @@ def test_a_sensitivity_that_could_overflow_is_refused():
     assert only(plan.metrics[0]).linf == MAX_SENSITIVITY + 1 - value
     with pytest.raises(
         ValueError,
-        match=rf"table\.m: .*{value * linf}.*overflow; allowed: at most {MAX_SENSITIVITY}; "
-        "choose a coarser granularity",
+        match=rf"metrics\.m can change by {value * linf} .*overflow; "
+        rf"allowed: at most {MAX_SENSITIVITY}; choose a coarser granularity",
     ):
         one_table(Budget(1.0), metrics=allowed, bounds=Bounds(1, linf), partitions=PUBLIC)
 
