@@ -84,7 +84,7 @@ def test_only_what_is_protected_is_bounded(level, bounds, field):
 
 
 def test_single_rows_have_no_total():
-    with refused("m has a clip_total", "protects single rows; allowed: clip"):
+    with refused("m.clip_total is given", "protects single rows; allowed: clip"):
         plan(Sum("x", clip_total=(0, 1)), guarantee=Guarantee(bounding="row"))
 
 
@@ -92,7 +92,9 @@ def test_sums_of_unbounded_rows_have_a_lower_limit():
     assert plan(Count(), guarantee=Guarantee(bounding="row")).max_rows is None
     large = Sum("x", (0, 2**22), granularity=1)
     assert plan(large, partitions=PUBLIC)
-    with refused(f"can add {2**22} to one partition", f"allowed: at most {MAX_ROW_SENSITIVITY}"):
+    with refused(
+        f"can change by {2**22} in one partition", f"allowed: at most {MAX_ROW_SENSITIVITY}"
+    ):
         plan(large, guarantee=Guarantee(bounding="row"), partitions=PUBLIC)
 
 
@@ -121,14 +123,14 @@ def test_granularities_of_moments_fit_their_clip(kind):
 
 @pytest.mark.parametrize("rank", [0, 1, -0.1, 50, math.nan])
 def test_ranks_are_between_0_and_1(rank):
-    with refused(f"quantiles has the rank {rank:g}; allowed: numbers above 0 and below 1"):
+    with refused(f"ranks has {rank:g}; allowed: numbers above 0 and below 1"):
         Quantiles("x", (0.5, rank), (0, 1))
 
 
 def test_ranks_are_some_and_different():
-    with refused("quantiles has no ranks; allowed: numbers above 0 and below 1"):
+    with refused("ranks is empty; allowed: numbers above 0 and below 1"):
         Quantiles("x", (), (0, 1))
-    with refused("quantiles has a rank more than once"):
+    with refused("ranks has 0.5 more than once; allowed: once"):
         Quantiles("x", (0.5, 0.9, 0.5), (0, 1))
 
 
