@@ -290,7 +290,7 @@ RELEASING = [
         (f"{MOMENTS}::test_on_many_rows_they_are_unbiased_and_as_exact_as_stated",),
     ),
     Mutant(
-        "every_rank_has_a_tree_of_its_own",
+        "all_quantiles_are_the_first",
         "transforms/metrics/quantiles.py",
         "            self.ranks,\n            self.shape,",
         "            self.ranks[:1] * len(self.ranks),\n            self.shape,",
