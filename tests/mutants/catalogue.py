@@ -6,7 +6,8 @@ on, the mutant moves with it. `tests` are the fewest and fastest tests that must
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from engine_mutants import ENGINE
+from mutant import Mutant
 
 BEAM = "tests/engine/test_beam.py"
 COLUMNS = "tests/engine/test_columns.py"
@@ -30,50 +31,16 @@ SPEC = "tests/spec/test_release_spec.py"
 ROWS = "tests/engine/test_rows_without_units.py"
 
 BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives"
-BY_ENUMERATION = f"{CROWDED}::test_no_unit_of_crowded_data_moves_more_than_the_plan_says"
+BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"
 SENSITIVITIES = f"{PLAN}::test_sensitivities"
 WHOLE_BUDGET = f"{PLAN}::test_plans_list_every_mechanism_and_use_the_budget_up"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One seeded bug.
-
-    Attributes:
-        name: What is wrong with it.
-        file: The file, from the root of the repository.
-        old: Text of the file to replace, there exactly once.
-        new: What takes its place.
-        tests: Node ids of tests of which one must fail.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-    @property
-    def module(self) -> str:
-        """The import name of the file."""
-        return self.file.removesuffix(".py").replace("/", ".")
-
-    def apply(self, source: str) -> str:
-        """Returns the text of the file with the bug."""
-        found = source.count(self.old)
-        if found != 1:
-            raise ValueError(
-                f"mutant {self.name}: its text is {found} times in {self.file}, not once; "
-                f"the code has moved on, and the mutant should follow:\n{self.old}"
-            )
-        return source.replace(self.old, self.new)
 
 
 BOUNDING = [
     Mutant(
         "l0_is_not_enforced_after_merging",
         "transforms/stages.py",
-        "pruned = prune(merge(contributions), plan.bounds.max_partitions_contributed)",
+        "pruned = prune(merge(contributions), plan)",
         "pruned = merge(contributions)",
         (BY_ENUMERATION,),
     ),
@@ -129,18 +96,20 @@ BOUNDING = [
     Mutant(
         "a_bundle_keeps_fewer_partitions_than_the_whole",
         "transforms/stages.py",
-        "pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)",
-        "pruned = prune(contributions, 1)",
+        "pruned = prune(contributions, self.plans[table])",
+        'one = __import__("dataclasses").replace(\n'
+        "                self.plans[table], bounds=type(self.plans[table].bounds)()\n"
+        "            )\n"
+        "            pruned = prune(contributions, one)",
         (BY_ORACLE,),
     ),
     Mutant(
         "a_bundle_keeps_the_partitions_that_come_first",
-        "transforms/stages.py",
-        "pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)",
-        "pruned = contributions.take(\n"
-        "                np.flatnonzero(np.arange(len(contributions)) "
-        "< self.plans[table].bounds.max_partitions_contributed)\n"
-        "            )",
+        "transforms/contributions.py",
+        "contributions if keep.all() else contributions.where(keep)",
+        "contributions.where(\n"
+        "            np.arange(len(contributions)) < plan.max_partitions\n"
+        "        )",
         (BY_ORACLE,),
     ),
     Mutant(
@@ -167,29 +136,29 @@ BOUNDING = [
     Mutant(
         "linf_is_not_enforced_on_counts",
         "transforms/bounding.py",
-        "bounded[planned.name] = np.minimum(rows, linf)",
-        "bounded[planned.name] = rows",
+        "return np.minimum(rows, plan.max_rows)",
+        "return rows",
         (BY_ENUMERATION,),
     ),
     Mutant(
         "linf_is_not_enforced_on_sums",
-        "transforms/bounding.py",
-        "quotient * max_rows + (2 * remainder * max_rows + divisor) // (2 * divisor)",
+        "transforms/metrics/base.py",
+        "quotient * kept + (2 * remainder * kept + divisor) // (2 * divisor)",
         "total[over]",
         (BY_ENUMERATION,),
     ),
     Mutant(
         "rescaling_rounds_beyond_the_bound",
-        "transforms/bounding.py",
-        "(2 * remainder * max_rows + divisor) // (2 * divisor)",
-        "(remainder * max_rows) // divisor + 1",
+        "transforms/metrics/base.py",
+        "(2 * remainder * kept + divisor) // (2 * divisor)",
+        "(remainder * kept) // divisor + 1",
         (BY_ENUMERATION,),
     ),
     Mutant(
         "rescaling_overflows",
-        "transforms/bounding.py",
-        "quotient * max_rows + (2 * remainder * max_rows + divisor) // (2 * divisor)",
-        "(2 * total[over] * max_rows + divisor) // (2 * divisor)",
+        "transforms/metrics/base.py",
+        "quotient * kept + (2 * remainder * kept + divisor) // (2 * divisor)",
+        "(2 * total[over] * kept + divisor) // (2 * divisor)",
         (f"{COLUMNS}::test_rescaling_is_exact_at_every_size",),
     ),
     Mutant(
@@ -201,16 +170,16 @@ BOUNDING = [
     ),
     Mutant(
         "values_are_not_clipped",
-        "transforms/rows.py",
+        "transforms/grid.py",
         'scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32)',
         'scaled.round(mode="half_to_even").cast(pl.Int32, strict=False)',
         (BY_ENUMERATION,),
     ),
     Mutant(
         "totals_are_not_clipped",
-        "transforms/bounding.py",
-        "else np.clip(total, *planned.metric.grid.granules)",
-        "else total",
+        "transforms/metrics/sums.py",
+        "clipped = np.clip(total, *self.grid.granules)",
+        "clipped = total",
         (BY_ENUMERATION,),
     ),
 ]
@@ -286,45 +255,45 @@ DIRT = [
 
 PLANNING = [
     Mutant(
-        "count_sensitivity_without_linf",
-        "transforms/metrics.py",
-        "return bounds.max_contributions_per_partition",
-        "return 1",
+        "sensitivity_without_linf",
+        "transforms/sensitivity.py",
+        "            partitions, rows = bounds.l0_linf\n",
+        "            partitions, rows = bounds.l0_linf[0], 1\n",
         (SENSITIVITIES,),
     ),
     Mutant(
-        "sum_sensitivity_without_linf",
-        "transforms/metrics.py",
-        "return largest * (1 if self.clip is None else bounds.max_contributions_per_partition)",
-        "return largest",
+        "totals_are_multiplied_by_linf",
+        "transforms/metrics/sums.py",
+        "per_row=self.clip is not None",
+        "per_row=True",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sum_sensitivity_of_the_upper_end_only",
-        "transforms/metrics.py",
-        "largest = max(abs(bound) for bound in self.grid.granules)\n        return",
-        "largest = abs(self.grid.granules[1])\n        return",
+        "transforms/sensitivity.py",
+        "return max(abs(self.low), abs(self.high))",
+        "return abs(self.high)",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sum_sensitivity_is_the_width_of_the_clip",
-        "transforms/metrics.py",
-        "largest = max(abs(bound) for bound in self.grid.granules)\n        return",
-        "largest = self.grid.granules[1] - self.grid.granules[0]\n        return",
+        "transforms/sensitivity.py",
+        "return max(abs(self.low), abs(self.high))",
+        "return self.high - self.low",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sensitivity_without_l0",
-        "transforms/plan.py",
-        "            l0=l0,\n            linf=linf,\n",
-        "            l0=1,\n            linf=linf,\n",
+        "transforms/sensitivity.py",
+        "            partitions, rows = bounds.l0_linf\n",
+        "            partitions, rows = 1, bounds.l0_linf[1]\n",
         (SENSITIVITIES,),
     ),
     Mutant(
         "l2_sensitivity_is_l1",
-        "transforms/mechanisms.py",
-        "return _at_least(self.l0 * self.linf**2, power=2)",
-        "return _at_least(self.l0 * self.linf, power=1)",
+        "transforms/sensitivity.py",
+        "return at_least(min(known if self.squares is None else [*known, self.squares]), power=2)",
+        "return at_least(self.together, power=1)",
         (SENSITIVITIES,),
     ),
     Mutant(
@@ -336,21 +305,21 @@ PLANNING = [
     ),
     Mutant(
         "every_mechanism_gets_all_of_epsilon",
-        "transforms/plan.py",
+        "transforms/planning.py",
         "epsilons = split(budget.epsilon, shares)",
         "epsilons = dict.fromkeys(shares, budget.epsilon)",
         (WHOLE_BUDGET,),
     ),
     Mutant(
         "every_mechanism_gets_all_of_delta",
-        "transforms/plan.py",
+        "transforms/planning.py",
         "deltas = split(budget.delta, needs_delta)",
         "deltas = dict.fromkeys(needs_delta, budget.delta)",
         (WHOLE_BUDGET,),
     ),
     Mutant(
         "selection_is_not_paid_for",
-        "transforms/plan.py",
+        "transforms/planning.py",
         "    epsilons = split(budget.epsilon, shares)\n",
         "    paid = {name: part for name, part in shares.items() if name[1] != SELECTION}\n"
         "    epsilons = dict.fromkeys(shares, budget.epsilon) | split(budget.epsilon, paid)\n",
@@ -365,15 +334,15 @@ PLANNING = [
     ),
     Mutant(
         "selection_is_planned_for_one_partition_per_unit",
-        "transforms/plan.py",
-        "            l0=l0,\n            pre_threshold",
-        "            l0=1,\n            pre_threshold",
+        "transforms/planning.py",
+        "l0=guarantee.max_partitions(table.bounds) or 1,",
+        "l0=1,",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sums_that_could_overflow_are_planned",
-        "transforms/plan.py",
-        "if linf > MAX_SENSITIVITY:",
+        "transforms/planning.py",
+        "if linf > limit:",
         "if False:",
         (f"{PLAN}::test_a_sensitivity_that_could_overflow_is_refused",),
     ),
@@ -383,8 +352,8 @@ DRAWING = [
     Mutant(
         "selection_is_skipped",
         "transforms/draw.py",
-        "partials = partials.filter(select(partials[UNITS].to_numpy(), plan.selection))",
-        "select(partials[UNITS].to_numpy(), plan.selection)",
+        "partials = partials.filter(selected)",
+        "selected.all()",
         (f"{RUN}::test_a_table_without_partitions_is_published_empty",),
     ),
     Mutant(
@@ -455,23 +424,23 @@ DRAWING = [
 PUBLISHING = [
     Mutant(
         "stated_std_is_in_granules",
-        "transforms/plan.py",
-        "return noise_std(self.mechanism) * float(self.granularity)",
+        "transforms/metrics/base.py",
+        "return noise_std(self.mechanism) * float(self.component.granularity)",
         "return noise_std(self.mechanism)",
         (f"{RENDER}::test_std_and_interval_are_in_the_unit_of_the_column",),
     ),
     Mutant(
         "values_are_in_granules",
-        "transforms/render.py",
-        "return granules / int(per_unit)",
-        "return granules",
+        "transforms/metrics/base.py",
+        "products = granules.to_numpy().astype(np.float64) * numerator",
+        "products = granules.to_numpy().astype(np.float64) * denominator",
         (f"{RENDER}::test_decimal_granularities_give_the_nearest_float",),
     ),
     Mutant(
         "intervals_are_half_as_wide",
-        "transforms/render.py",
-        "half_width = half_width_95(metric.mechanism)",
-        "half_width = half_width_95(metric.mechanism) // 2",
+        "transforms/metrics/base.py",
+        "half_width = half_width_95(noise.mechanism)",
+        "half_width = half_width_95(noise.mechanism) // 2",
         (f"{RENDER}::test_95_percent_of_intervals_hold_the_exact_value",),
     ),
     Mutant(
@@ -789,6 +758,7 @@ SOURCES = [
 
 MUTANTS = [
     *BOUNDING,
+    *ENGINE,
     *DIRT,
     *PLANNING,
     *DRAWING,

@@ -220,3 +220,12 @@ def test_a_partition_sums_up_leaves():
     for item in partials["q:items"].item().to_list():
         counts[item["item"]] += item["count"]
     assert counts == {1: 2, 4: 1}
+
+
+def test_the_upper_end_is_where_the_share_is_reached_last():
+    """Noise is -9 in one leaf: half of the rows are reached at leaf 0, and again at leaf 4."""
+    shape = TreeShape(6, 6, 1)
+    noise = np.array([0, -9, 0, 0, 9, 0])
+    counts = LeafCounts(np.zeros(1, np.int64), np.array([0], np.uint64), np.array([10]), 1)
+    found = search(counts, (0.5,), shape, 0.0, lambda exact: exact + noise)
+    assert (found.low.item(), found.leaf.item(), found.high.item()) == (0, 0, 4)
