@@ -6,6 +6,7 @@ on, the mutant moves with it. `tests` are the fewest and fastest tests that must
 
 from __future__ import annotations
 
+from accounting_mutants import ACCOUNTING
 from engine_mutants import ENGINE
 from mutant import Mutant
 
@@ -766,4 +767,5 @@ MUTANTS = [
     *POST_PROCESSING,
     *CONFIG,
     *SOURCES,
+    *ACCOUNTING,
 ]
