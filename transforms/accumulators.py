@@ -5,17 +5,16 @@ Each is a function of one row. Metrics that need the same accumulator share it.
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
-from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.grid import MAX_VALUE_GRANULES, Grid
-
-Norm = Literal["l1", "l2", "linf"]
+from transforms.vectors import Vector
 
 
 @dataclass(frozen=True)
@@ -86,51 +85,38 @@ class Squares:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One coordinate of a vector whose norm is clipped, in granules.
+    """One coordinate of a clipped vector, in granules."""
 
-    Each coordinate is clipped to the bound, then all are scaled down until the norm is within it.
-    They are rounded half to even where the rounded vector is within the bound as well, which whole
-    numbers tell exactly, and towards zero where it is not. A vector with a missing coordinate adds
-    nothing.
-
-    Attributes:
-        columns: The coordinates.
-        index: Which one this is.
-        norm: The norm that is clipped.
-        limit: Bound on the norm, in granules.
-        step: One granule, in the columns' unit.
-    """
-
-    columns: tuple[str, ...]
+    vector: Vector
     index: int
-    norm: Norm
-    limit: int
-    step: Decimal
-
-    def expression(self) -> pl.Expr:
-        """Returns the accumulator of a row as an Int32."""
-        clipped = [
-            (value(column) * float(1 / self.step)).clip(-self.limit, self.limit)
-            for column in self.columns
-        ]
-        length = _power_of_norm(clipped, self.norm)
-        if self.norm == "l2":
-            length = length.sqrt()
-        factor = pl.when(length > self.limit).then(self.limit / length).otherwise(1.0)
-        scaled = [column * factor for column in clipped]
-        rounded = [column.round(mode="half_to_even").cast(pl.Int64) for column in scaled]
-        bound = self.limit**2 if self.norm == "l2" else self.limit
-        fits = _power_of_norm(rounded, self.norm) <= bound
-        shortened = (scaled[self.index] * (1 - _SLACK)).cast(pl.Int64)
-        chosen = pl.when(fits).then(rounded[self.index]).otherwise(shortened)
-        complete = pl.all_horizontal(value(column).is_not_null() for column in self.columns)
-        return pl.when(complete).then(chosen).otherwise(0).cast(pl.Int32)
 
 
 Accumulator = Granules | Unclipped | Present | Squares | Coordinate
 
-_SLACK = 2.0**-40
-"""More than the rounding error of a norm of up to a thousand coordinates."""
+
+def evaluate(
+    accumulators: Sequence[Accumulator], frame: pl.DataFrame
+) -> tuple[npt.NDArray[np.int32], ...]:
+    """Returns the accumulators of all rows.
+
+    Args:
+        accumulators: What is added up, each once.
+        frame: Canonical rows, n of them.
+
+    Returns:
+        One column per accumulator, each of shape (n,).
+    """
+    scalars = [a for a in accumulators if not isinstance(a, Coordinate)]
+    values = frame.select(a.expression().alias(str(i)) for i, a in enumerate(scalars))
+    found: dict[Accumulator, npt.NDArray[np.int32]] = {
+        accumulator: column.to_numpy()
+        for accumulator, column in zip(scalars, values.get_columns(), strict=True)
+    }
+    for vector in {a.vector for a in accumulators if isinstance(a, Coordinate)}:
+        granules = vector.granules(frame.select(map(value, vector.columns))).astype(np.int32)
+        for index in range(len(vector.columns)):
+            found[Coordinate(vector, index)] = np.ascontiguousarray(granules[:, index])
+    return tuple(found[accumulator] for accumulator in accumulators)
 
 
 def value(column: str) -> pl.Expr:
@@ -141,14 +127,3 @@ def value(column: str) -> pl.Expr:
 def value_name(column: str) -> str:
     """Returns the name of a column in its role as a value, apart from its role as a key."""
     return f"value:{column}"
-
-
-def _power_of_norm(columns: list[pl.Expr], norm: Norm) -> pl.Expr:
-    """Returns the norm of a vector, squared for L2."""
-    match norm:
-        case "l1":
-            return reduce(operator.add, (column.abs() for column in columns))
-        case "l2":
-            return reduce(operator.add, (column * column for column in columns))
-        case "linf":
-            return pl.max_horizontal(column.abs() for column in columns)

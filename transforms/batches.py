@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.accumulators import evaluate
 from transforms.arrays import U64Array
 from transforms.encode import encode, encode_numbers
 from transforms.hashing import Hash128, HashKey, hash_rows
@@ -164,14 +165,10 @@ def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows
         partition[keys.select(pl.all_horizontal(pl.all().is_not_null())).to_series().to_numpy()] = (
             in_complete
         )
-    values = frame.select(
-        accumulator.expression().alias(str(position))
-        for position, accumulator in enumerate(plan.accumulators)
-    )
     return TableRows(
         partitions,
         partition,
-        tuple(column.to_numpy() for column in values.get_columns()),
+        evaluate(plan.accumulators, frame),
         tuple(items.of_rows(frame, key) for items in plan.items),
     )
 

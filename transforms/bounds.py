@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 MAX_ROWS = 2**40
-"""Rows of one privacy unit in one table, and of everybody in one partition, that the overflow
-proofs allow."""
+"""Rows of one table that the overflow proofs allow."""
 
 MAX_L0 = 2**31 - 1
 """Largest bound on the partitions of one unit."""
@@ -22,7 +21,8 @@ MAX_SENSITIVITY = 2**62 // MAX_UNITS - 1
 """Largest contribution of one unit to one partition: MAX_UNITS of them fit an int64 twice."""
 
 MAX_ROW_SENSITIVITY = 2**62 // MAX_ROWS - 1
-"""Largest contribution of one row where rows are not bounded: MAX_ROWS fit an int64 twice."""
+"""Largest contribution of one row or pair, where their number is not bounded per unit: MAX_ROWS of
+them fit an int64 twice."""
 
 Adjacency = Literal["add_remove", "replace"]
 Bounding = Literal["unit", "unit_partition", "row"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from transforms.bounds import is_whole
+from transforms.bounds import MAX_L0, is_whole
 from transforms.sensitivity import Sensitivity
 
 MAX_EPSILON = 300
@@ -88,6 +88,11 @@ class SelectionMechanism:
     def __post_init__(self) -> None:
         check_selection_strategy(self.strategy)
         check_pre_threshold(self.pre_threshold, self.strategy)
+        if not 1 <= self.l0 * self.changed <= MAX_L0:
+            raise ValueError(
+                f"selection is from {self.l0 * self.changed} partitions of one unit; "
+                f"allowed: 1 to {MAX_L0}"
+            )
         _check_budget(self.epsilon, self.delta, needs_delta=True)
 
     def to_dict(self) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def _check_bounds(table: Table, guarantee: Guarantee) -> None:
 
 
 def _check_overflow(metric: str, linf: int, guarantee: Guarantee) -> None:
-    limit = MAX_ROW_SENSITIVITY if guarantee.bounding == "row" else MAX_SENSITIVITY
+    limit = MAX_SENSITIVITY if guarantee.bounding == "unit" else MAX_ROW_SENSITIVITY
     if linf > limit:
         raise ValueError(
             f"metrics.{metric} can change by {linf} in one partition, so the sum could overflow; "

@@ -41,8 +41,6 @@ PARTIAL_ROWS = 4_000_000
 THREADS = 2
 """Batches or shards under way at once on one worker."""
 
-_OTHER = "other"
-
 registry.register_coder(pa.Table, ArrowTableCoder)
 
 
@@ -83,7 +81,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
             self.unit_shards,
             self.partition_shards,
         )
-        names = [plan.name for plan in self.plans]
+        names = tuple(plan.name for plan in self.plans)
         pre_aggregate = _PreAggregate(engine, self.batch_bytes, self.gather_bytes)
         bounded = (
             rows
@@ -96,20 +94,31 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
             | "Start public partitions" >> beam.Create([None])
             | "List public partitions" >> _packed(_Zeros(engine))
         )
-        drawn = (
+        committed = (
             (bounded, zeros)
             | "Add public partitions" >> beam.Flatten()
             | "Group by partition shard" >> beam.GroupByKey()
-            | _DrawPartitions(engine)
+            | "Select and draw noise" >> _packed(_Draw(engine))
             | "Commit the draw" >> beam.Reshuffle()
-            | "Split tables" >> beam.ParDo(_SplitTables(tuple(names))).with_outputs(*names)
         )
-        return {name: drawn[name] for name in names}
+        drawn = committed | "Split tables" >> _split(names)
+        tables = {name: drawn[name] for name in names}
+        if not engine.tables_with_other:
+            return tables
+        other = (
+            committed
+            | "Draw other partitions" >> _DrawOther(engine)
+            | "Split other partitions" >> _split(names)
+        )
+        return {
+            name: (table, other[name]) | f"Add other partitions of {name}" >> beam.Flatten()
+            for name, table in tables.items()
+        }
 
 
 @dataclass
-class _DrawPartitions(beam.PTransform[PCollection[Any], PCollection[tuple[int, bytes]]]):
-    """Draws all partitions, and where a table has one, the row of those not selected.
+class _DrawOther(beam.PTransform[PCollection[tuple[int, bytes]], PCollection[tuple[int, bytes]]]):
+    """Draws the row of other partitions of each table, from what a committed draw left out.
 
     Attributes:
         engine: What all workers agree on.
@@ -117,29 +126,24 @@ class _DrawPartitions(beam.PTransform[PCollection[Any], PCollection[tuple[int, b
 
     engine: Engine
 
-    def expand(self, shards: PCollection[Any]) -> PCollection[tuple[int, bytes]]:
-        """Wires both draws."""
-        do_fn = beam.ParDo(_Draw(self.engine)).with_output_types(tuple[int, bytes])
-        if not self.engine.tables_with_other:
-            alone: PCollection[tuple[int, bytes]] = shards | "Select and draw noise" >> do_fn
-            return alone
-        drawn = shards | "Select and draw noise" >> do_fn.with_outputs(_OTHER, main="drawn")
+    def expand(self, committed: PCollection[tuple[int, bytes]]) -> PCollection[tuple[int, bytes]]:
+        """Wires the draw."""
+        left_out = committed | "Look at what was left out" >> beam.FlatMap(
+            _left_out
+        ).with_output_types(tuple[int, bytes])
         zeros = (
-            shards.pipeline
+            committed.pipeline
             | "Start other partitions" >> beam.Create([None])
             | "List other partitions" >> _packed(_NoOthers(self.engine))
         )
-        other = (
-            (drawn[_OTHER], zeros)
+        drawn: PCollection[tuple[int, bytes]] = (
+            (left_out, zeros)
             | "Add no other partitions" >> beam.Flatten()
             | "Group other partitions by table" >> beam.GroupByKey()
-            | "Draw noise of other partitions" >> _packed(_DrawOther(self.engine))
+            | "Draw noise of other partitions" >> _packed(_DrawOtherRow(self.engine))
+            | "Commit the draw of other partitions" >> beam.Reshuffle()
         )
-        both: PCollection[tuple[int, bytes]] = (
-            drawn["drawn"],
-            other,
-        ) | "Add other partitions" >> beam.Flatten()
-        return both
+        return drawn
 
 
 @dataclass
@@ -301,17 +305,13 @@ class _Zeros(beam.DoFn):
 
 
 class _Draw(beam.DoFn):
-    """Draws the partitions of each shard, and sends what was not selected to another output."""
+    """Draws the partitions of each shard."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
-        drawn, other = self._engine.draw_partitions(*shard)
-        yield drawn
-        if other is not None:
-            table, _ = drawn
-            yield TaggedOutput(_OTHER, (table, other))
+    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        yield self._engine.draw_partitions(*shard)
 
 
 class _NoOthers(beam.DoFn):
@@ -324,7 +324,7 @@ class _NoOthers(beam.DoFn):
         yield from self._engine.no_others()
 
 
-class _DrawOther(beam.DoFn):
+class _DrawOtherRow(beam.DoFn):
     """Draws the row of other partitions of each table."""
 
     def __init__(self, engine: Engine) -> None:
@@ -341,8 +341,21 @@ class _SplitTables(beam.DoFn):
         self._names = names
 
     def process(self, drawn: tuple[int, bytes]) -> Iterator[Any]:
-        table, packed = drawn
-        yield TaggedOutput(self._names[table], unpack_table(packed))
+        number, packed = drawn
+        table, _ = unpack_table(packed)
+        yield TaggedOutput(self._names[number], table)
+
+
+def _left_out(drawn: tuple[int, bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yields the sums of partitions that a draw did not select."""
+    number, packed = drawn
+    _, left_out = unpack_table(packed)
+    if left_out:
+        yield number, left_out
+
+
+def _split(names: tuple[str, ...]) -> Any:
+    return beam.ParDo(_SplitTables(names)).with_outputs(*names)
 
 
 def _packed(do_fn: beam.DoFn) -> Any:

@@ -149,9 +149,13 @@ def search(
 
 
 def _shares(whole: Int64Array, ranks: tuple[float, ...], rank_std: float) -> FloatArray:
-    """Returns the shares that are looked for: per partition and rank, itself, low and high."""
+    """Returns the shares that are looked for: per partition and rank, itself, low and high.
+
+    The number of rows is noisy itself; it is taken to be a standard deviation smaller than it
+    looks, which makes intervals wider where there are few.
+    """
     wanted = np.asarray(ranks, np.float64)
-    half_width = (Z95 * rank_std / np.maximum(whole, 1))[:, None]
+    half_width = (Z95 * rank_std / np.maximum(whole - rank_std, 1))[:, None]
     middle = np.broadcast_to(wanted, (len(whole), len(ranks)))
     return np.stack(
         [middle, np.clip(wanted - half_width, 0, 1), np.clip(wanted + half_width, 0, 1)], axis=2

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from transforms.accumulators import Norm
 from transforms.bounds import Bounds, Guarantee
+from transforms.vectors import Norm
 
 
 @dataclass(frozen=True)

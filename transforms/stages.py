@@ -159,9 +159,7 @@ class Engine:
             for packed in self.shard_partials(table, [public_zeros(plan)])
         ]
 
-    def draw_partitions(
-        self, shard_key: int, packed: Iterable[bytes]
-    ) -> tuple[tuple[int, bytes], bytes | None]:
+    def draw_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
         """Selects and draws noise for the partitions of one shard. Every call draws anew.
 
         Args:
@@ -169,15 +167,16 @@ class Engine:
             packed: Everything that `shard_partials` and `zeros` made for that key.
 
         Returns:
-            The table's number with the packed draw, whose schema metadata names the shard and the
-            draw; and the packed sums of partitions that were not selected, if the table needs them.
+            The table's number, and the packed draw: partitions with their noise, whose schema
+            metadata names the shard and the draw; and where the table needs them, exact sums of
+            those that were not selected.
         """
         table = shard_key // self.partition_shards
         plan = self.plans[table]
         partials = add_up([unpack_frame(part) for part in packed], plan)
         drawn = draw(partials, plan)
-        other = None if drawn.other is None else pack_frame(drawn.other)
-        return (table, pack_frame(drawn.drawn, _origin(str(shard_key)))), other
+        other = b"" if drawn.other is None else pack_frame(drawn.other)
+        return table, pack_frame(drawn.drawn, _origin(str(shard_key))) + other
 
     def no_others(self) -> list[tuple[int, bytes]]:
         """Returns packed sums of zero for all rows of other partitions."""

@@ -34,12 +34,14 @@ def pack_frame(frame: pl.DataFrame, metadata: Mapping[str, str] | None = None) -
 
 def unpack_frame(packed: bytes) -> pl.DataFrame:
     """Reads what `pack_frame` wrote."""
-    return pl.DataFrame(unpack_table(packed))
+    return pl.DataFrame(unpack_table(packed)[0])
 
 
-def unpack_table(packed: bytes) -> pa.Table:
-    """Reads what `pack_frame` wrote, as an Arrow table."""
-    return _read(pa.BufferReader(packed))
+def unpack_table(packed: bytes) -> tuple[pa.Table, bytes]:
+    """Reads what `pack_frame` wrote, as an Arrow table, and returns the bytes that follow it."""
+    source = pa.BufferReader(packed)
+    table = _read(source)
+    return table, packed[source.tell() :]
 
 
 def pack_contributions(contributions: Contributions) -> bytes:

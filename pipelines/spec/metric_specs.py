@@ -16,7 +16,6 @@ from pipelines.spec.columns import NamedColumn, Role
 from pipelines.spec.errors import closest_word
 from pipelines.spec.fields import Interval, Model, Number, Text, by_kind
 from pipelines.spec.publish_spec import PercentChangeSpec, RatioSpec
-from transforms.accumulators import Norm
 from transforms.metrics import (
     DistinctCount,
     Mean,
@@ -26,6 +25,7 @@ from transforms.metrics import (
     Variance,
     VectorSum,
 )
+from transforms.vectors import Norm
 
 MetricName = Literal["count", "privacy_unit_count"]
 Granularity = Annotated[Number, Field(json_schema_extra={"exclusiveMinimum": 0})]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.accumulators import Coordinate, Squares, value_name
+from transforms.accumulators import Squares, value_name
 from transforms.bounds import Bounds, Guarantee
 from transforms.grid import Grid
 from transforms.metrics import (
@@ -24,6 +24,7 @@ from transforms.metrics import (
     VectorSum,
 )
 from transforms.sensitivity import Entries, Sensitivity, at_least, sensitivity
+from transforms.vectors import Vector
 
 BY_LINF, BY_L1 = Bounds(4, 7), Bounds(max_contributions=7)
 PER_KEY = Bounds(1, 7)
@@ -226,15 +227,8 @@ def evaluate(expression, **columns):
     ),
 )
 def test_vectors_are_within_their_norm_exactly(limit, norm, vectors):
-    columns = dict(zip("abc", np.array(vectors, np.float64).T, strict=True))
-    whole = np.array(
-        [
-            evaluate(
-                Coordinate(tuple("abc"), index, norm, limit, Decimal(1)).expression(), **columns
-            )
-            for index in range(3)
-        ]
-    ).T.tolist()
+    values = pl.DataFrame(vectors, schema=dict.fromkeys("abc", pl.Float64()), orient="row")
+    whole = Vector(tuple("abc"), norm, limit, Decimal(1)).granules(values).tolist()
     for vector, exact in zip(whole, vectors, strict=True):
         sizes = [abs(number) for number in vector]
         assert {"l1": sum(sizes), "linf": max(sizes), "l2": 0}[norm] <= limit

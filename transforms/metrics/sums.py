@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 import polars as pl
 
-from transforms.accumulators import Accumulator, Coordinate, Granules, Norm, Unclipped
+from transforms.accumulators import Accumulator, Coordinate, Granules, Unclipped
 from transforms.arrays import Int64Array
 from transforms.grid import Grid, check_interval, default_step, exact
 from transforms.metrics.base import (
@@ -25,6 +25,7 @@ from transforms.metrics.base import (
     with_noise,
 )
 from transforms.sensitivity import Entries
+from transforms.vectors import Norm, Vector
 
 MAX_COORDINATES = 256
 """Largest number of columns of a vector."""
@@ -198,11 +199,11 @@ class VectorSum(Metric):
     @property
     def accumulators(self) -> tuple[Accumulator, ...]:
         """The clipped coordinates."""
-        limit = self.grid.largest
-        return tuple(
-            Coordinate(self.columns, index, self.norm, limit, self.step)
-            for index in range(len(self.columns))
-        )
+        return tuple(Coordinate(self._vector, index) for index in range(len(self.columns)))
+
+    @property
+    def _vector(self) -> Vector:
+        return Vector(self.columns, self.norm, self.grid.largest, self.step)
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -220,11 +221,10 @@ class VectorSum(Metric):
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:
         """Scales the sum of clipped vectors down; no coordinate gets longer by rounding."""
         return {
-            f":{accumulator.columns[accumulator.index]}": rescale_towards_zero(
+            f":{column}": rescale_towards_zero(
                 contribution.totals[accumulator], contribution.rows, contribution.counted
             )
-            for accumulator in self.accumulators
-            if isinstance(accumulator, Coordinate)
+            for column, accumulator in zip(self.columns, self.accumulators, strict=True)
         }
 
     @property
