@@ -81,7 +81,7 @@ def bound_and_sum(contributions: Contributions, plan: TablePlan) -> pl.DataFrame
         for name in (m.name for m in plan.metrics if m.metric.items == source):
             summed = _with_items(summed, listed, item_column(name))
     keys = contributions.partitions.take(summed["partition:"].to_numpy()).keys
-    return keys.hstack(summed.drop("partition:"))
+    return keys.hstack(summed.select(*summed_columns(plan), *item_columns(plan)))
 
 
 def counted_rows(contributions: Contributions, plan: TablePlan) -> Int64Array:
