@@ -6,6 +6,7 @@ import math
 import polars as pl
 import pytest
 
+from transforms.bounding import add_up
 from transforms.bounds import Bounds
 from transforms.budget import Budget
 from transforms.draw import draw
@@ -25,22 +26,24 @@ TYPES = [
 ]
 
 
-def counted(rows, bounds=Bounds(1, 9), keys=("a",)):
-    """Noiseless counts by key."""
+def counted(rows, bounds=Bounds(1, 9), keys=("a",), shards=1):
+    """Noiseless counts by key, of units in so many shards."""
     public = PublicKeys(pl.DataFrame({"k": keys}))
     table = Table("k", {"n": DistinctCount("v")}, bounds, public)
     (plan,) = plan_tables({"t": table}, Budget(1.0))
     frame = pl.DataFrame(rows, schema=["u", "k", "v"], orient="row", infer_schema_length=None)
-    partials = exact_partials(frame.to_arrow(), ["u"], plan, KEY)
+    parts = [frame.filter(pl.col("u") % shards == shard) for shard in range(shards)]
+    partials = add_up([exact_partials(part.to_arrow(), ["u"], plan, KEY) for part in parts], plan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transforms.metrics.counts.add_noise", lambda values, mechanism: values)
         return dict(draw(partials, plan).drawn.select("k", "n").iter_rows())
 
 
+@pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("values", TYPES, ids=lambda values: type(values[0]).__name__)
-def test_a_value_of_many_units_counts_once(values):
+def test_a_value_of_many_units_counts_once(values, shards):
     rows = [(unit, "a", value) for unit in range(5) for value in values * 2]
-    assert counted(rows) == {"a": 4}
+    assert counted(rows, shards=shards) == {"a": 4}
 
 
 def test_values_of_different_units_come_together():

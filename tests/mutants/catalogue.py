@@ -31,7 +31,7 @@ CONSISTENCY = "tests/postprocess/test_consistency.py"
 SPEC = "tests/spec/test_release_spec.py"
 ROWS = "tests/engine/test_rows_without_units.py"
 
-BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives"
+BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives[bundles-batches-8-0]"
 BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"
 SENSITIVITIES = f"{PLAN}::test_sensitivities"
 WHOLE_BUDGET = f"{PLAN}::test_plans_list_every_mechanism_and_use_the_budget_up"

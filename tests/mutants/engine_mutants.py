@@ -12,7 +12,7 @@ MOMENTS = "tests/transforms/test_moments.py"
 TREE = "tests/transforms/test_quantile_tree.py"
 WEIGHTS = "tests/transforms/test_weighted_selection.py"
 
-BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives"
+BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives[bundles-batches-8-0]"
 BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"
 ONE_WEIGHT = f"{WORST}::test_units_of_any_number_of_partitions_have_a_weight_of_one"
 

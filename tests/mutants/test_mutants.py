@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 50
 """Time for the tests of one mutant; they take a few."""
 
+TESTS = sorted({test for mutant in MUTANTS for test in mutant.tests})
+FILES = sorted({test.split("::")[0] for test in TESTS})
+
 GUARD = '''\
 """Loaded by pytest in a copy of the repository: the copy is what is tested, and examples repeat."""
 
@@ -125,9 +128,10 @@ def test_a_seeded_bug_is_noticed(tmp_path: Path, mutant: Mutant):
 
 
 @pytest.mark.slow
-def test_the_same_tests_pass_without_a_bug(tmp_path: Path):
+@pytest.mark.parametrize("file", FILES)
+def test_the_same_tests_pass_without_a_bug(tmp_path: Path, file: str):
     copy = copy_repository(tmp_path)
-    tests = sorted({test for mutant in MUTANTS for test in mutant.tests})
+    tests = [test for test in TESTS if test.split("::")[0] == file]
 
     done = run_tests(copy, "transforms", tests)
 
