@@ -6,7 +6,6 @@ one `file:line:column: path: what is wrong; what is allowed` per line. Later che
 config with `LoadedRelease.source.problem`.
 """
 
-from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
 from pipelines.spec.load import LoadedRelease, load_release
 from pipelines.spec.release_spec import (
@@ -20,6 +19,7 @@ from pipelines.spec.release_spec import (
 from pipelines.spec.source import ConfigSource, Position, ProblemList
 from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, SumSpec, TableSpec
 from pipelines.spec.tables import plan_release_tables, release_tables
+from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
 __all__ = [
     "POLARS_TYPES",

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from pipelines.spec.column_types import ColumnType
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Model, Name, Number, OneOrMore, Text, distinct, refuse
 from pipelines.spec.table_spec import TableSpec
 from transforms.budget import Budget
+from transforms.text_types import ColumnType
 
 InputFormat = Literal["parquet", "csv", "jsonl"]
 OutputFormat = Literal["parquet", "csv"]
