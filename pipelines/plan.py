@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.spec import LoadedRelease, ReleaseSpec, plan_release_tables, release_tables
+from pipelines.spec import (
+    LoadedRelease,
+    ReleaseSpec,
+    plan_release_tables,
+    release_preparation,
+    release_tables,
+)
 from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.noise import half_width_95, selection_threshold
 from transforms.plan import MetricPlan, TablePlan
 from transforms.table import SELECTION
+
+if TYPE_CHECKING:
+    from transforms.prepare.preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -20,10 +29,12 @@ class ReleasePlan:
     Attributes:
         spec: The config.
         tables: The tables with their mechanisms, in the order of the config.
+        preparation: Filters and derived columns of the input; None if there are none.
     """
 
     spec: ReleaseSpec
     tables: tuple[TablePlan, ...]
+    preparation: Preparation | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the plan as JSON values, complete enough to price it again."""
@@ -32,6 +43,8 @@ class ReleasePlan:
             "schema_version": 1,
             "release": self.spec.release,
             "dataset": self.spec.dataset,
+            "where": self.spec.input.where,
+            "columns": self.spec.input.columns,
             "privacy_unit": list(privacy.unit),
             "adjacency": "add_remove",
             "epsilon": privacy.epsilon,
@@ -51,19 +64,24 @@ class ReleasePlan:
             f"protects one {unit} being there or not, "
             f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
         )
+        if self.spec.input.where is not None:
+            yield f"of rows where {self.spec.input.where}"
+        for name, expression in self.spec.input.columns.items():
+            yield f"with {name} = {expression}"
         for table in self.tables:
             yield ""
             yield from _table_lines(table, unit)
 
 
 def plan_release(release: LoadedRelease) -> ReleasePlan:
-    """Works out a release. Reads the files of public keys, and no input.
+    """Works out a release. Reads the files of public keys and lookups, and no input.
 
     Raises:
-        ConfigError: The tables or the budget cannot be used.
+        ConfigError: An expression, the tables or the budget cannot be used.
     """
+    preparation = release_preparation(release)
     tables = release_tables(release)
-    return ReleasePlan(release.spec, plan_release_tables(release, tables))
+    return ReleasePlan(release.spec, plan_release_tables(release, tables), preparation)
 
 
 def _table_to_dict(table: TablePlan) -> dict[str, Any]:

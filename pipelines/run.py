@@ -29,6 +29,7 @@ from pipelines.spec import LoadedRelease
 from pipelines.staging import StageTable, read_staged
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
+from transforms.prepare.ptransform import Prepare
 from transforms.ptransforms import DrawTables
 from transforms.rows import canonical_type
 
@@ -111,16 +112,15 @@ def _draw(
     options: PipelineOptions,
 ) -> None:
     with beam.Pipeline(options=options) as pipeline:
-        tables = (
-            pipeline
-            | "Read" >> ReadRows(source, files)
-            | "Aggregate"
-            >> DrawTables(
-                plan.spec.privacy.unit,
-                plan.tables,
-                HashKey.draw(),
-                unit_shards=unit_shards(sum(file.size for file in files)),
-            )
+        rows = pipeline | "Read" >> ReadRows(source, files)
+        if plan.preparation is not None:
+            keep = tuple(dict.fromkeys(column for _, column in plan.spec.named_columns()))
+            rows = rows | "Prepare" >> Prepare(plan.preparation, keep)
+        tables = rows | "Aggregate" >> DrawTables(
+            plan.spec.privacy.unit,
+            plan.tables,
+            HashKey.draw(),
+            unit_shards=unit_shards(sum(file.size for file in files)),
         )
         for table in plan.tables:
             stage = StageTable(str(staging), table.name)

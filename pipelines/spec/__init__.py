@@ -7,6 +7,7 @@ config with `LoadedRelease.source.problem`.
 """
 
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
+from pipelines.spec.expressions import found_problems, release_preparation
 from pipelines.spec.load import LoadedRelease, load_release
 from pipelines.spec.release_spec import (
     InputFormat,
@@ -41,9 +42,11 @@ __all__ = [
     "SumSpec",
     "TableSpec",
     "did_you_mean",
+    "found_problems",
     "is_value_path",
     "load_release",
     "parse",
     "plan_release_tables",
+    "release_preparation",
     "release_tables",
 ]

@@ -93,6 +93,10 @@ class Preparation:
         if problems:
             raise PreparationError(problems)
 
+    def __reduce__(self) -> tuple[type[Preparation], tuple[object, ...]]:
+        """Travels as what it was made of; what was worked out from that does not travel."""
+        return Preparation, (self.columns, self.where, self.tables)
+
     @property
     def named_columns(self) -> Iterator[tuple[Place, str]]:
         """The input columns that the expressions name, each with its places."""
