@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.prepare.floats import floored
 from transforms.prepare.function import Function, constant, of
 from transforms.prepare.kinds import NUMBER, NUMBERS, WHOLE, Kind, Typed, kind_of, narrow, wide
 
@@ -66,7 +67,7 @@ def _by_width(value: pl.Expr, width: float) -> pl.Expr:
     def edge(number: pl.Expr) -> pl.Expr:
         return (number * width).round(digits)
 
-    number = (value / width).floor()
+    number = floored(value, pl.lit(width))
     finite = value.is_finite()
     return (
         pl.when(finite & (edge(number) > value))

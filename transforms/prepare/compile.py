@@ -10,7 +10,17 @@ import polars as pl
 
 from transforms.prepare.function import Function, Parameter
 from transforms.prepare.functions import unknown_function
-from transforms.prepare.kinds import Kind, Typed, column, default_type, kind_of
+from transforms.prepare.kinds import (
+    BOOLEAN,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Kind,
+    Typed,
+    column,
+    default_type,
+    kind_of,
+)
 from transforms.prepare.lookups import LOOKUP
 from transforms.prepare.parse import Call, Column, ExpressionError, Literal, Node
 
@@ -117,11 +127,20 @@ def unknown_column(name: str, schema: Schema) -> str:
     return f"no column {name!r}; there are: {there}"
 
 
+_LITERAL_TYPES: Mapping[type, pl.DataType] = {
+    str: TEXT,
+    int: WHOLE,
+    float: NUMBER,
+    bool: BOOLEAN,
+    type(None): pl.Null(),
+}
+
+
 def _literal(node: Literal) -> Compiled:
     if isinstance(node.value, tuple):
         raise ExpressionError("a list is not a value of a row; allowed: one constant", node.at)
     expr = pl.lit(node.value, dtype=pl.Int64) if type(node.value) is int else pl.lit(node.value)
-    return Compiled(pl.select(expr).to_series().dtype, expr)
+    return Compiled(_LITERAL_TYPES[type(node.value)], expr)
 
 
 def _with_key(call: Call) -> tuple[Node, ...]:

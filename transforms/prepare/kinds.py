@@ -15,7 +15,7 @@ from enum import Enum
 
 import polars as pl
 
-from transforms.rows import identity
+from transforms.rows import canonical_type, identity
 
 
 class Kind(Enum):
@@ -91,8 +91,7 @@ def column(name: str, dtype: pl.DataType) -> Typed:
         )
     if dtype.is_decimal():
         return Typed(pl.col(name).cast(pl.Float64), NUMBER)
-    canonical = identity(name, dtype)
-    return Typed(canonical, pl.DataFrame(schema={name: dtype}).select(canonical).schema[name])
+    return Typed(identity(name, dtype), canonical_type(name, dtype))
 
 
 def common_type(types: Sequence[pl.DataType | None]) -> pl.DataType | None:

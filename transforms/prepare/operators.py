@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.prepare.floats import floored, quotient, remainder
 from transforms.prepare.function import (
     Function,
     Parameter,
@@ -153,13 +154,16 @@ def _arithmetic(apply: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[..., p
     return build
 
 
-def _unless_zero(apply: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[..., pl.Expr]:
-    return _arithmetic(lambda left, right: pl.when(right != 0).then(apply(left, right)))
+def _divided(
+    whole: Callable[[pl.Expr, pl.Expr], pl.Expr], number: Callable[[pl.Expr, pl.Expr], pl.Expr]
+) -> Callable[..., pl.Expr]:
+    def build(left: Typed, right: Typed) -> pl.Expr:
+        if _arithmetic_type([left.dtype, right.dtype]) == WHOLE:
+            above, below = wide(left.expr), wide(right.expr)
+            return narrow(pl.when(below != 0).then(whole(above, below)))
+        return number(left.expr, right.expr)
 
-
-def _divide(left: Typed, right: Typed) -> pl.Expr:
-    above, below = left.expr.cast(pl.Float64), right.expr.cast(pl.Float64)
-    return without_nan(pl.when(below != 0).then(above / below))
+    return build
 
 
 def _negative(value: Typed) -> pl.Expr:
@@ -241,9 +245,9 @@ OPERATORS = (
     _operator("+", _NUMBER, _arithmetic_type, _arithmetic(lambda a, b: a + b)),
     _operator("-", _NUMBER, _arithmetic_type, _arithmetic(lambda a, b: a - b)),
     _operator("*", _NUMBER, _arithmetic_type, _arithmetic(lambda a, b: a * b)),
-    _operator("/", _NUMBER, _float, _divide),
-    _operator("//", _NUMBER, _arithmetic_type, _unless_zero(lambda a, b: a // b)),
-    _operator("%", _NUMBER, _arithmetic_type, _unless_zero(lambda a, b: a % b)),
+    _operator("/", _NUMBER, _float, lambda a, b: quotient(a.expr, b.expr)),
+    _operator("//", _NUMBER, _arithmetic_type, _divided(lambda a, b: a // b, floored)),
+    _operator("%", _NUMBER, _arithmetic_type, _divided(lambda a, b: a % b, remainder)),
     Function("NEGATIVE", "-a", (_NUMBER,), first_type, _negative),
     _operator("||", _ANY, _text, lambda a, b: pl.concat_str(_texts(a, b))),
     _operator("=", _ANY, _comparable, _compare(lambda a, b: a == b)),

@@ -129,6 +129,8 @@ _TYPES: dict[exp.DType, str] = {
 _CHILDREN: dict[type[exp.Expr], frozenset[str]] = {
     **dict.fromkeys(_BINARY, frozenset({"this", "expression"})),
     **dict.fromkeys(_UNARY, frozenset({"this"})),
+    exp.Like: frozenset({"this", "expression", "negate"}),
+    exp.ILike: frozenset({"this", "expression", "negate"}),
     exp.Paren: frozenset({"this"}),
     exp.Column: frozenset({"this"}),
     exp.Literal: frozenset({"this", "is_string"}),
@@ -278,7 +280,8 @@ class _Reader:
                 name = Literal(node.name.lower(), at)
                 return Call("date_part", (name, part("expression")), at)
         if type(node) in _BINARY:
-            return Call(_BINARY[type(node)], (part(), part("expression")), at)
+            call = Call(_BINARY[type(node)], (part(), part("expression")), at)
+            return Call("NOT", (call,), at) if node.args.get("negate") else call
         if type(node) in _UNARY:
             return Call(_UNARY[type(node)], (part(),), at)
         raise self._refused(node, at)

@@ -167,24 +167,22 @@ class Preparation:
 
     def apply_to_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Prepares the rows of a frame; see `apply`. All columns are kept."""
-        self.schema(frame.schema)
         condition = self._trees.get(None)
         early = condition is not None and not any(
             column.name in self.columns for column in columns_in(condition)
         )
         if condition is not None and early:
-            frame = frame.filter(self._expr(condition, frame))
+            frame = frame.filter(self._expr(None, condition, frame))
         for name in self.columns:
             node = self._trees[name]
-            assert node is not None
             for explosion in self._explosions(name):
-                values = self._expr(explosion, frame).alias(_EXPLODED)
+                values = self._expr(name, explosion, frame).alias(_EXPLODED)
                 frame = frame.with_columns(values).explode(_EXPLODED)
                 node = _put(node, explosion, Column(_EXPLODED, explosion.at))
-            frame = frame.with_columns(self._expr(node, frame).alias(name))
+            frame = frame.with_columns(self._expr(name, node, frame).alias(name))
             frame = frame.drop(_EXPLODED, strict=False)
         if condition is not None and not early:
-            frame = frame.filter(self._expr(condition, frame))
+            frame = frame.filter(self._expr(None, condition, frame))
         return frame
 
     @cached_property
@@ -208,8 +206,11 @@ class Preparation:
             if call.function in self._functions and self._functions[call.function].explodes
         ]
 
-    def _expr(self, node: Node, frame: pl.DataFrame) -> pl.Expr:
-        expr = self._compile(node, frame.schema).expr
+    def _expr(self, name: str | None, node: Node, frame: pl.DataFrame) -> pl.Expr:
+        try:
+            expr = self._compile(node, dict(zip(frame.columns, frame.dtypes, strict=True))).expr
+        except ExpressionError as error:
+            raise PreparationError([(Place(name, error.at), error.message)]) from None
         assert expr is not None
         return expr
 

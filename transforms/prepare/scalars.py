@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.prepare.floats import power
 from transforms.prepare.function import (
     Function,
     Parameter,
@@ -146,7 +147,7 @@ NUMERIC = (
         "pow(x, y)",
         (_NUMBER, _NUMBER),
         always(NUMBER),
-        lambda x, y: without_nan(x.expr.cast(pl.Float64) ** y.expr.cast(pl.Float64)),
+        lambda x, y: power(x.expr, y.expr),
     ),
 )
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
 
+from transforms.prepare.floats import quotient
 from transforms.prepare.function import (
     Function,
     Parameter,
@@ -170,7 +171,7 @@ def _shift_type(types: Any) -> pl.DataType | None:
 
 def _part(part: str, value: Typed) -> pl.Expr:
     if part == "epoch":
-        return instant(value).dt.timestamp("us") / 1_000_000
+        return quotient(instant(value).dt.timestamp("us"), pl.lit(1_000_000))
     return _PARTS[part](_timestamp(value)).cast(pl.Int64)
 
 
