@@ -116,7 +116,7 @@ def _rows() -> st.SearchStrategy[dict]:
 
 
 def frames(min_size: int = 0, max_size: int = 8) -> st.SearchStrategy[pl.DataFrame]:
-    """Frames of the schema with dirty values: extremes, nulls, NaN, odd text, times out of range."""
+    """Frames of the schema with extremes, nulls, NaN, odd text and times out of range."""
     return st.lists(_rows(), min_size=min_size, max_size=max_size).map(frame_of)
 
 

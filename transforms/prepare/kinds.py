@@ -129,7 +129,7 @@ def convert(value: Typed, dtype: pl.DataType) -> pl.Expr:
     """Returns a value in a type that `common_type` found; what does not fit is null."""
     if value.dtype == dtype:
         return value.expr
-    if isinstance(dtype, pl.Datetime):
+    if isinstance(dtype, pl.Datetime) and value.dtype != pl.Null:
         return instant(value)
     return value.expr.cast(dtype, strict=False)
 

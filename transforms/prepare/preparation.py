@@ -177,7 +177,9 @@ class Preparation:
             node = self._trees[name]
             for explosion in self._explosions(name):
                 values = self._expr(name, explosion, frame).alias(_EXPLODED)
-                frame = frame.with_columns(values).explode(_EXPLODED)
+                frame = frame.with_columns(values).explode(
+                    _EXPLODED, empty_as_null=True, keep_nulls=True
+                )
                 node = _put(node, explosion, Column(_EXPLODED, explosion.at))
             frame = frame.with_columns(self._expr(name, node, frame).alias(name))
             frame = frame.drop(_EXPLODED, strict=False)
@@ -271,7 +273,8 @@ class Preparation:
         names = list(self.columns)
         for name, node in self._trees.items():
             named = list(columns_in(node))
-            if not named:
+            known = all(call.function in self._functions for call in calls(node))
+            if not named and known:
                 yield Place(name, 0), "names no column; allowed: an expression of columns"
             later = names[names.index(name) :] if name is not None else []
             for column in named:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 import polars as pl
 
@@ -79,9 +80,8 @@ _EPOCHS = {"s": 1_000_000, "ms": 1000, "us": 1}
 def time_zone(value: Any) -> None:
     """Raises a ValueError when a constant is not a time zone of the IANA database."""
     some_text(value)
-    if value not in available_timezones() or not _polars_knows(value):
+    if not _is_time_zone(value):
         raise ValueError(f"is {value!r}; allowed: a time zone such as 'Europe/Berlin' or 'UTC'")
-    ZoneInfo(value)
 
 
 def bucket_width(value: Any) -> None:
@@ -128,7 +128,10 @@ def _amount(text: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
-def _polars_knows(zone: str) -> bool:
+@cache
+def _is_time_zone(zone: str) -> bool:
+    if zone not in available_timezones():
+        return False
     try:
         pl.Series([], dtype=LOCAL).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
     except pl.exceptions.ComputeError:
