@@ -19,6 +19,7 @@ from transforms.prepare.kinds import (
     Typed,
     column,
     default_type,
+    in_words,
     kind_of,
 )
 from transforms.prepare.lookups import LOOKUP
@@ -181,10 +182,10 @@ def _check_kind(
 ) -> None:
     if dtype is None or kind_of(dtype) in (Kind.NULL, *parameter.kinds):
         return
-    allowed = ", ".join(kind.value for kind in parameter.kinds)
     name = f"column {node.name!r}" if isinstance(node, Column) else "an argument"
     raise ExpressionError(
-        f"{name} of {_label(function)} has the type {dtype}; allowed: {allowed}", node.at
+        f"{name} of {_label(function)} has the type {dtype}; allowed: {in_words(parameter.kinds)}",
+        node.at,
     )
 
 

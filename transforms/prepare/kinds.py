@@ -65,6 +65,12 @@ class Typed:
     dtype: pl.DataType
 
 
+def in_words(kinds: Sequence[Kind]) -> str:
+    """Returns kinds for a message; whole numbers are numbers."""
+    named = [kind for kind in kinds if kind != Kind.WHOLE or Kind.NUMBER not in kinds]
+    return ", ".join(kind.value for kind in named)
+
+
 def kind_of(dtype: pl.DataType) -> Kind | None:
     """Returns the kind of values of a type; None if expressions cannot use them."""
     if dtype.is_integer():
@@ -86,8 +92,7 @@ def column(name: str, dtype: pl.DataType) -> Typed:
     """
     if kind_of(dtype) is None:
         raise TypeError(
-            f"column {name!r} has the type {dtype}; "
-            f"allowed in expressions: {', '.join(kind.value for kind in ANY)}"
+            f"column {name!r} has the type {dtype}; allowed in expressions: {in_words(ANY)}"
         )
     if dtype.is_decimal():
         return Typed(pl.col(name).cast(pl.Float64), NUMBER)

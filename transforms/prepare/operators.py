@@ -38,6 +38,7 @@ from transforms.prepare.kinds import (
     Typed,
     common_type,
     convert,
+    in_words,
     instant,
     kind_of,
     narrow,
@@ -71,9 +72,7 @@ def _cast_type(arguments: Sequence[Any]) -> pl.DataType:
     kind = None if dtype is None else kind_of(dtype)
     if kind not in (None, Kind.NULL, *allowed):
         assert kind is not None
-        raise ValueError(
-            f"of {kind.value} to {target}; allowed: {', '.join(kind.value for kind in allowed)}"
-        )
+        raise ValueError(f"of {kind.value} to {target}; allowed: {in_words(allowed)}")
     return result
 
 

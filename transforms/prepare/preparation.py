@@ -19,6 +19,7 @@ value stays, as one row in which the column is null, and so counts in tables wit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -87,9 +88,13 @@ class Preparation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", dict(self.columns))
         object.__setattr__(self, "tables", dict(self.tables))
-        problems = [*self._problems()]
-        if not problems:
-            problems = [*self._type_problems(None)]
+        problems = [
+            *self._text_problems(),
+            *self._order_problems(),
+            *self._explode_problems(),
+        ]
+        told = {place.column for place, _ in problems}
+        problems += [one for one in self._type_problems(None) if one[0].column not in told]
         if problems:
             raise PreparationError(problems)
 
@@ -189,8 +194,12 @@ class Preparation:
 
     @cached_property
     def _trees(self) -> dict[str | None, Node]:
-        """Trees by derived column, and of `where` under None."""
-        return {name: parse(text) for name, text in self._texts()}
+        """Trees by derived column, and of `where` under None; without texts that have none."""
+        trees: dict[str | None, Node] = {}
+        for name, text in self._texts():
+            with suppress(ExpressionError):
+                trees[name] = parse(text)
+        return trees
 
     def _texts(self) -> Iterator[tuple[str | None, str]]:
         yield from self.columns.items()
@@ -223,10 +232,11 @@ class Preparation:
         """Returns the types of derived columns, None where one cannot be told."""
         types: dict[str, pl.DataType | None] = {}
         for name in self.columns:
-            try:
-                types[name] = self._compile(self._trees[name], self._seen(schema, types)).dtype
-            except ExpressionError:
-                types[name] = None
+            types[name] = None
+            if name in self._trees:
+                seen = self._seen(schema, {**types})
+                with suppress(ExpressionError):
+                    types[name] = self._compile(self._trees[name], seen).dtype
         return types
 
     def _seen(self, schema: Schema | None, derived: Schema) -> Schema:
@@ -252,22 +262,16 @@ class Preparation:
                     f"is an expression of the type {compiled.dtype}; allowed: a condition",
                 )
 
-    def _problems(self) -> Iterator[tuple[Place, str]]:
-        wrong = False
+    def _text_problems(self) -> Iterator[tuple[Place, str]]:
         for name, text in self._texts():
             try:
                 if name is not None:
                     check_column_name(name)
                 parse(text)
             except ExpressionError as error:
-                wrong = True
                 yield Place(name, error.at), error.message
             except ValueError as error:
-                wrong = True
                 yield Place(name, 0), str(error)
-        if not wrong:
-            yield from self._order_problems()
-            yield from self._explode_problems()
 
     def _order_problems(self) -> Iterator[tuple[Place, str]]:
         names = list(self.columns)
