@@ -2,6 +2,7 @@
 
 import math
 from datetime import date, datetime
+from random import Random
 
 import polars as pl
 import pytest
@@ -67,6 +68,14 @@ def test_whole_numbers(expression, values, expected):
 def test_numbers(expression, values, expected):
     found = evaluate(expression, x=pl.Series(values, dtype=pl.Float64))
     assert found == pytest.approx(expected, nan_ok=False)
+
+
+def test_a_quotient_is_that_of_its_row_to_the_last_bit():
+    """Polars multiplies a long column by the reciprocal of a constant, and divides a short one."""
+    random = Random(3)
+    values = [random.uniform(-1e18, 1e18) for _ in range(1000)]
+    assert evaluate("x / 0.1", x=values) == [value / 0.1 for value in values]
+    assert evaluate("x % 0.7", x=values) == [value % 0.7 for value in values]
 
 
 @pytest.mark.parametrize(

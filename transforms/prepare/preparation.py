@@ -14,6 +14,15 @@ columns of the input and the derived ones before it. A column that explodes (`em
 `ngrams`) makes one row of each of its values, with all other columns repeated; a row without any
 value stays, as one row in which the column is null, and so counts in tables without that key only.
 `where` holds for the rows so made: it may name derived columns.
+
+**Dirt.** No value makes an expression fail:
+
+| what | rule |
+|---|---|
+| division by zero, NaN, or a whole number beyond 64 bits in an expression | null |
+| text that CAST cannot read, coordinates that are not on earth, key that a lookup does not have | null |
+| null part of a concatenation | the whole is null |
+| null condition in `where` | the row is dropped |
 """
 
 from __future__ import annotations
