@@ -3,17 +3,9 @@
 import pytest
 
 from transforms.prepare.functions import NAMES
-from transforms.prepare.parse import (
-    MAX_DEPTH,
-    Call,
-    Column,
-    ExpressionError,
-    Literal,
-    calls,
-    columns,
-    parse,
-)
+from transforms.prepare.parse import MAX_DEPTH, parse
 from transforms.prepare.preparation import Preparation, PreparationError
+from transforms.prepare.tree import Call, Column, ExpressionError, Literal, calls, columns
 
 OTHER_ROWS = [
     *("sum(x)", "avg(x)", "min(x)", "max(x)", "count(x)", "count(*)", "median(x)", "any_value(x)"),

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from transforms.prepare.functions import NAMES
-from transforms.prepare.parse import calls, parse
+from transforms.prepare.parse import parse
 from transforms.prepare.preparation import Preparation
+from transforms.prepare.tree import calls
 
 ONE_EACH = [
     Preparation({f"c{number}": text for number, text in enumerate(OF_ONE_ROW[start : start + 8])})

@@ -23,7 +23,7 @@ from transforms.prepare.kinds import (
     kind_of,
 )
 from transforms.prepare.lookups import LOOKUP
-from transforms.prepare.parse import Call, Column, ExpressionError, Literal, Node
+from transforms.prepare.tree import Call, Column, ExpressionError, Literal, Node
 
 Schema = Mapping[str, pl.DataType | None]
 """Types of columns; None where one is not known yet."""
@@ -48,11 +48,11 @@ class Compiler:
 
     Attributes:
         functions: All functions and operators by name.
-        schema: The columns; None if nothing is known of them, so that any name may be one.
+        schema: The columns.
     """
 
     functions: Mapping[str, Function]
-    schema: Schema | None
+    schema: Schema
 
     def compile(self, node: Node) -> Compiled:
         """Compiles a tree.
@@ -80,8 +80,6 @@ class Compiler:
         return function
 
     def _column(self, node: Column) -> Compiled:
-        if self.schema is None:
-            return Compiled(None, None)
         if node.name not in self.schema:
             raise ExpressionError(unknown_column(node.name, self.schema), node.at)
         dtype = self.schema[node.name]

@@ -20,7 +20,7 @@ value stays, as one row in which the column is null, and so counts in tables wit
 | what | rule |
 |---|---|
 | division by zero, NaN, or a whole number beyond 64 bits in an expression | null |
-| text that CAST cannot read, coordinates that are not on earth, key that a lookup does not have | null |
+| text that CAST cannot read, a place not on earth, a key that a lookup lacks | null |
 | null part of a concatenation | the whole is null |
 | null condition in `where` | the row is dropped |
 """
@@ -39,8 +39,9 @@ from transforms.prepare.compile import Compiled, Compiler, Schema
 from transforms.prepare.function import Function
 from transforms.prepare.functions import functions
 from transforms.prepare.lookups import LOOKUP, LookupFile, LookupTable
-from transforms.prepare.parse import Call, Column, ExpressionError, Literal, Node, calls, parse
-from transforms.prepare.parse import columns as columns_in
+from transforms.prepare.parse import parse
+from transforms.prepare.tree import Call, Column, ExpressionError, Literal, Node, calls
+from transforms.prepare.tree import columns as columns_in
 from transforms.rows import as_frame, select_columns
 from transforms.table import check_column_name
 
@@ -234,7 +235,7 @@ class Preparation:
         assert expr is not None
         return expr
 
-    def _compile(self, node: Node, schema: Schema | None) -> Compiled:
+    def _compile(self, node: Node, schema: Schema) -> Compiled:
         return Compiler(self._functions, schema).compile(node)
 
     def _types(self, schema: Schema | None) -> dict[str, pl.DataType | None]:
