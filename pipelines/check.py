@@ -1,34 +1,49 @@
-"""Holds a config against its input files: are the columns there, with types that fit."""
+"""Holds a config against its input files: are the columns there, with types that fit.
+
+The schema of every file is read, many at once; no row is, but for a sample of JSON lines. What may
+differ between files is said in `one_schema`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
-from pipelines.inputs import Input, InputError, InputFile, input_schema, match_files
-from pipelines.spec import (
-    KeyPath,
-    LoadedRelease,
-    ProblemList,
-    did_you_mean,
-    found_problems,
-    is_value_path,
-    release_preparation,
-)
+from pipelines.always_null import always_null
+from pipelines.bigquery import BigQueryInput, check_bigquery
+from pipelines.files import InputError
+from pipelines.inputs import Input, InputFile, Schema, input_schemas, match_files
+from pipelines.one_schema import common_type
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
 from transforms.rows import canonical_type, check_value_type
 
-Schema = Mapping[str, pl.DataType]
 
-
-def release_input(release: LoadedRelease) -> Input:
+def release_input(release: LoadedRelease) -> Input | BigQueryInput:
     """Returns what a release reads."""
     spec = release.spec
-    columns = tuple(dict.fromkeys(column for _, column, _ in spec.input_columns()))
-    return Input(release.input_files, spec.input.file_format, columns, spec.column_types())
+    columns = tuple(dict.fromkeys(named.column for named in spec.input_columns()))
+    types = spec.column_types()
+    if spec.input.bigquery is not None:
+        table = spec.input.bigquery
+        return BigQueryInput(
+            table.table, columns, types, table.row_restriction, int(table.gigabytes * 1e9)
+        )
+    assert spec.input.file_format is not None
+    folders = {name: types.pop(name) for name in spec.input.folder_columns if name in types}
+    return Input(
+        release.input_files,
+        spec.input.file_format,
+        columns,
+        types,
+        folders,
+        spec.input.optional,
+    )
 
 
-def check_input(release: LoadedRelease, source: Input) -> tuple[list[InputFile], Schema]:
+def check_input(
+    release: LoadedRelease, source: Input | BigQueryInput
+) -> tuple[list[InputFile], Schema]:
     """Finds the input files and checks their columns.
 
     Args:
@@ -36,88 +51,92 @@ def check_input(release: LoadedRelease, source: Input) -> tuple[list[InputFile],
         source: What it reads.
 
     Returns:
-        The files, and the type of each column that the release uses, derived ones included.
+        The files, none for BigQuery, and the type that each column has in all of them.
 
     Raises:
         ConfigError: A glob matches nothing, a file cannot be read, or a column is missing or has a
             type that does not fit; at the position in the config, naming the file.
     """
     problems = ProblemList(release.source)
-    files: dict[str, InputFile] = {}
-    for index, glob in enumerate(source.files):
+    if isinstance(source, BigQueryInput):
         try:
-            files |= {file.path: file for file in match_files(glob)}
+            return [], check_bigquery(source)
         except InputError as error:
-            problems.add(("input", "files", index), str(error))
-    problems.raise_if_any()
-    first: Schema | None = None
-    preparation = release_preparation(release)
-    for file in files.values():
-        try:
-            schema = input_schema(file, source)
-        except InputError as error:
-            problems.add(("input", "files"), str(error))
+            problems.add(("input", "bigquery"), str(error))
+            problems.raise_if_any()
+    assert isinstance(source, Input)
+    files = _match(source, problems)
+    first: dict[str, pl.DataType] = {}
+    seen: dict[str, list[pl.DataType]] = {column: [] for column in source.columns}
+    for file, schema in zip(files, input_schemas(files, source), strict=True):
+        if isinstance(schema, InputError):
+            problems.add(("input", "files"), str(schema))
             continue
-        found = [*_missing(release, schema, file)]
-        prepared = schema
-        if preparation is not None and not found:
-            try:
-                prepared = preparation.schema({name: schema[name] for name in source.columns})
-            except ValueError as error:
-                known = f", in {file.path}{_known(release, schema, types=True)}"
-                found += [
-                    (path, message + known, at)
-                    for path, message, at in found_problems(error, release.spec.expression_paths)
-                ]
-        found += [(path, message, None) for path, message in _problems(release, prepared, file)]
+        found = list(_problems(release, schema, file, source.optional))
         for path, message, at in found:
             problems.add(path, message, at=at)
         if found:
             break
-        read = {column: prepared[column] for _, column in release.spec.named_columns()}
-        first = {**read, **{c: t for c, t in (first or {}).items() if t != pl.Null}}
+        read = {column: schema[column] for column in source.columns if column in schema}
+        first = {**read, **{c: t for c, t in first.items() if t != pl.Null}}
         for path, message in _differences(release, first, read, file):
             problems.add(path, message)
+        for column, dtype in read.items():
+            seen[column].append(dtype)
+    if not problems.found:
+        for path, message in always_null(release, source, files, seen):
+            problems.add(path, message)
     problems.raise_if_any()
-    assert first is not None
-    return list(files.values()), first
+    named = release.spec.input_columns()
+    others = {column for _, column, role, _ in named if role == "identity"}
+    return files, {
+        column: common_type(column, types, only_summed=column not in others)
+        for column, types in seen.items()
+    }
 
 
-def _missing(
-    release: LoadedRelease, schema: Schema, file: InputFile
-) -> Iterator[tuple[KeyPath, str, int | None]]:
-    for path, column, at in release.spec.input_columns():
-        if column not in schema:
-            yield (
-                path,
-                f"no column {column!r} in {file.path}"
-                f"{_known(release, schema, types=at is not None)}{did_you_mean(column, schema)}",
-                at,
-            )
+def _match(source: Input, problems: ProblemList) -> list[InputFile]:
+    files: dict[str, InputFile] = {}
+    for index, glob in enumerate(source.files):
+        try:
+            matched = match_files(glob)
+        except InputError as error:
+            problems.add(("input", "files", index), str(error))
+            continue
+        for file in matched:
+            known = files.get(file.path, file)
+            folders = tuple({**dict(known.folders), **dict(file.folders)}.items())
+            files[file.path] = InputFile(file.path, file.size, folders)
+    problems.raise_if_any()
+    return list(files.values())
 
 
 def _problems(
-    release: LoadedRelease, schema: Schema, file: InputFile
-) -> Iterator[tuple[KeyPath, str]]:
-    for path, column in release.spec.named_columns():
+    release: LoadedRelease, schema: Schema, file: InputFile, optional: Collection[str]
+) -> Iterator[tuple[KeyPath, str, int | None]]:
+    for path, column, role, at in release.spec.input_columns():
         if column not in schema:
+            if column not in optional:
+                known = _known(release, schema, column, types=at is not None)
+                yield path, f"no column {column!r} in {file.path}{known}", at
             continue
         try:
-            if is_value_path(path):
+            if role == "value":
                 check_value_type(column, schema[column])
             else:
                 canonical_type(column, schema[column])
         except TypeError as error:
-            yield path, f"{error}, in {file.path}"
-    yield from _unwritable(release, schema, file)
+            yield path, f"{error}, in {file.path}", at
+    for path, message in _unwritable(release, schema, file):
+        yield path, message, None
 
 
-def _known(release: LoadedRelease, schema: Schema, *, types: bool = False) -> str:
+def _known(release: LoadedRelease, schema: Schema, column: str, *, types: bool) -> str:
     """Returns the columns to name in a message; the first line of a csv file may be a row."""
     if release.spec.input.file_format == "csv":
-        return f", whose first line has {len(schema)} fields"
+        return f", whose first line has {len(schema)} fields{did_you_mean(column, schema)}"
     columns = (f"{name} ({dtype})" if types else name for name, dtype in schema.items())
-    return f"; it has: {', '.join(columns)}"
+    return f"; it has: {', '.join(columns)}{did_you_mean(column, schema)}"
 
 
 def _unwritable(
@@ -126,7 +145,9 @@ def _unwritable(
     if "csv" not in release.spec.output.formats:
         return
     for name, table in release.spec.tables.items():
-        for path, column in table.named_columns():
+        for path, column, _ in table.named_columns():
+            if column in release.spec.derived_columns:
+                continue
             if schema.get(column) in (pl.Binary, pl.Duration) and path[0] != "metrics":
                 yield (
                     ("tables", name, *path),
@@ -138,8 +159,8 @@ def _unwritable(
 def _differences(
     release: LoadedRelease, first: Schema, schema: Schema, file: InputFile
 ) -> Iterator[tuple[KeyPath, str]]:
-    for path, column in release.spec.named_columns():
-        if is_value_path(path):
+    for path, column, role, _ in release.spec.input_columns():
+        if role == "value" or column not in schema:
             continue
         expected = canonical_type(column, first[column])
         if canonical_type(column, schema[column]) not in (expected, pl.Null):

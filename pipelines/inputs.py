@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import polars as pl
 import pyarrow as pa
@@ -14,12 +14,17 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from pipelines.avro import avro_schema
+from pipelines.files import InputError, is_local, open_file
 from pipelines.lines import csv_header
 from pipelines.spec import POLARS_TYPES, ColumnType, InputFormat
+from pipelines.spec.partition_folders import FolderValues, folder_values
 
+Schema = Mapping[str, pl.DataType]
+"""Columns with their types."""
 
-class InputError(Exception):
-    """An input file is missing, unreadable, or does not have the columns that it should."""
+_THREADS = 32
+"""Files on object storage whose schemas are read at once: reading one is waiting, not work."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,18 @@ class Input:
         files: Globs of absolute paths or URLs.
         format: File format.
         columns: Columns to read.
-        types: Type that each column of a text file is parsed to; empty for Parquet files, which
-            carry their own types.
+        types: Type that each column of a text file is parsed to; empty for Parquet and Avro files,
+            which carry their own types.
+        folders: Columns that come from the names of folders, with their types.
+        optional: Columns that a file may lack; they are null there.
     """
 
     files: Sequence[str]
     format: InputFormat
     columns: Sequence[str]
     types: Mapping[str, ColumnType]
+    folders: Mapping[str, ColumnType] = field(default_factory=dict)
+    optional: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,12 @@ class InputFile:
     Attributes:
         path: Absolute path or URL.
         size: Bytes.
+        folders: Columns that its folders give, with the text of their values.
     """
 
     path: str
     size: int
+    folders: FolderValues = ()
 
 
 def match_files(glob: str) -> list[InputFile]:
@@ -65,7 +76,7 @@ def match_files(glob: str) -> list[InputFile]:
     except (BeamIOError, ValueError) as error:
         raise InputError(f"cannot look for {glob}: {_first_line(error)}") from None
     files = [
-        InputFile(match.path, match.size_in_bytes)
+        InputFile(match.path, match.size_in_bytes, folder_values(glob, match.path))
         for match in result.metadata_list
         if match.size_in_bytes
     ]
@@ -74,18 +85,47 @@ def match_files(glob: str) -> list[InputFile]:
     return sorted(files, key=lambda file: file.path)
 
 
+def input_schemas(files: Sequence[InputFile], source: Input) -> Iterator[Schema | InputError]:
+    """Yields the columns of each file, or what is wrong with it.
+
+    Files that are far away are read many at once. Those on this machine are read one by one: that
+    is twice as fast as with threads.
+    """
+
+    def read(file: InputFile) -> Schema | InputError:
+        try:
+            return input_schema(file, source)
+        except InputError as error:
+            return error
+
+    threads = ThreadPoolExecutor(1 if all(is_local(file.path) for file in files) else _THREADS)
+    try:
+        yield from threads.map(read, files)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
 def input_schema(file: InputFile, source: Input) -> dict[str, pl.DataType]:
     """Returns the columns of a file with their types.
 
-    Of a text file, these are the columns that the release reads, with the types that it asks for,
-    and the others as text.
+    Reads the footer of a Parquet file, the header of an Avro or csv file, and nothing of a jsonl
+    file. Of a text file, these are the columns that the release reads, with the types that it asks
+    for, and the others as text. A column from the name of a folder hides the file's own.
 
     Raises:
         InputError: The file cannot be read as its format.
     """
+    named = {name for name, _ in file.folders}
+    folders = {name: POLARS_TYPES[kind] for name, kind in source.folders.items() if name in named}
+    return {**_file_schema(file, source), **folders}
+
+
+def _file_schema(file: InputFile, source: Input) -> dict[str, pl.DataType]:
     match source.format:
         case "parquet":
             return _parquet_schema(file.path)
+        case "avro":
+            return _arrow_types(avro_schema(file.path))
         case "csv":
             header = _read_header(file.path)
             return {name: POLARS_TYPES[source.types.get(name, "string")] for name in header}
@@ -105,27 +145,26 @@ def open_parquet(path: str) -> pq.ParquetFile:
         raise InputError(f"{path} is not a readable Parquet file") from None
 
 
-def open_file(path: str) -> BinaryIO:
-    """Opens a file on any file system for reading bytes, decompressed where its name says so."""
-    try:
-        return FileSystems.open(path)
-    except (BeamIOError, OSError):
-        raise InputError(f"{path} cannot be opened") from None
-
-
-def is_local(path: str) -> bool:
-    """Returns whether a path is on this machine's file system."""
-    return "://" not in path
-
-
 def _parquet_schema(path: str) -> dict[str, pl.DataType]:
     opened = open_parquet(path)
     try:
         if is_local(path):
             return dict(pl.scan_parquet(path, glob=False).collect_schema())
-        return dict(pl.DataFrame(opened.schema_arrow.empty_table()).schema)
+        return _arrow_types(opened.schema_arrow)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise InputError(f"{path} has columns of a type that cannot be read") from None
+
+
+def _arrow_types(schema: pa.Schema) -> dict[str, pl.DataType]:
+    """Returns the types in Polars; `Object` for unions, which it does not have."""
+    known = pa.schema([field for field in schema if not _has_union(field.type)])
+    types = dict(pl.DataFrame(known.empty_table()).schema)
+    return {name: types.get(name, pl.Object()) for name in schema.names}
+
+
+def _has_union(dtype: pa.DataType) -> bool:
+    children = (dtype.field(number).type for number in range(dtype.num_fields))
+    return pa.types.is_union(dtype) or any(map(_has_union, children))
 
 
 def _read_header(path: str) -> list[str]:

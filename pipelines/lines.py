@@ -45,23 +45,18 @@ def read_csv(
         block_bytes: Text to parse at once.
 
     Yields:
-        Frames with the columns.
-
-    Raises:
-        KeyError: The header lacks a column.
+        Frames with those of the columns that the header has; if it has none, with a column of no
+        name, as long as there are rows.
     """
     header = csv_header(file)
-    missing = [name for name in types if name not in header]
-    if missing:
-        raise KeyError(f"no column {missing[0]!r} in the header")
+    columns = [
+        parse(pl.col("fields").list.get(header.index(name)).replace("", None), dtype).alias(name)
+        for name, dtype in types.items()
+        if name in header
+    ]
     for lines in _blocks(file, block_bytes):
         fields = _split(lines, len(header))
-        yield fields.select(
-            parse(pl.col("fields").list.get(header.index(name)).replace("", None), dtype).alias(
-                name
-            )
-            for name, dtype in types.items()
-        )
+        yield fields.select(columns or pl.col("fields").alias(""))
 
 
 def read_jsonl(
@@ -75,14 +70,15 @@ def read_jsonl(
         block_bytes: Text to parse at once.
 
     Yields:
-        Frames with one column per member.
+        Frames with one column per member; with a column of no name, if no member is asked for.
     """
+    columns = [
+        parse(pl.col(_LINE).str.json_path_match(_json_path(name)), dtype).alias(name)
+        for name, dtype in types.items()
+    ]
     start = file.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
     for lines in _blocks(file, block_bytes, start):
-        yield lines.select(
-            parse(pl.col(_LINE).str.json_path_match(_json_path(name)), dtype).alias(name)
-            for name, dtype in types.items()
-        )
+        yield lines.select(columns or pl.col(_LINE).alias(""))
 
 
 def csv_header(file: BinaryIO) -> list[str]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from pipelines.plan import ReleasePlan
 from transforms.plan import TablePlan
+from transforms.postprocess import post_process
 from transforms.render import render
 
 PLAN_FILE = "plan.json"
@@ -93,7 +94,8 @@ def _write_tables(
 ) -> list[Published]:
     published = []
     for table in plan.tables:
-        frame = render(drawn[table.name], table)
+        steps = plan.steps.get(table.name, ())
+        frame = post_process(render(drawn[table.name], table), table.keys, steps)
         for suffix in formats:
             _write(frame, building / f"{table.name}.{suffix}")
         files = tuple(folder / f"{table.name}.{suffix}" for suffix in formats)

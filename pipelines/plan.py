@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from pipelines.guarantee import GuaranteeText
 from pipelines.spec import (
     LoadedRelease,
     ReleaseSpec,
     plan_release_tables,
     release_preparation,
+    release_steps,
     release_tables,
 )
-from transforms.metrics import Count, PrivacyUnitCount, Sum
-from transforms.noise import half_width_95, selection_threshold
-from transforms.plan import MetricPlan, TablePlan
+from transforms.mechanisms import SelectionMechanism
+from transforms.noise import selection_threshold
+from transforms.plan import TablePlan
+from transforms.postprocess import Step
 from transforms.table import SELECTION
 
 if TYPE_CHECKING:
     from transforms.prepare.preparation import Preparation
+
+_WIDTH = 110
+"""Columns of text on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +37,13 @@ class ReleasePlan:
     Attributes:
         spec: The config.
         tables: The tables with their mechanisms, in the order of the config.
+        steps: What is done with the released tables before publication, by table.
         preparation: Filters and derived columns of the input; None if there are none.
     """
 
     spec: ReleaseSpec
     tables: tuple[TablePlan, ...]
+    steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     preparation: Preparation | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,12 +55,14 @@ class ReleasePlan:
             "dataset": self.spec.dataset,
             "where": self.spec.input.where,
             "columns": self.spec.input.columns,
-            "privacy_unit": list(privacy.unit),
-            "adjacency": "add_remove",
+            "guarantee": GuaranteeText.of(self.spec).to_dict(),
             "epsilon": privacy.epsilon,
             "delta": privacy.delta,
             "composition": "simple",
-            "tables": {table.name: _table_to_dict(table) for table in self.tables},
+            "tables": {
+                table.name: _table_to_dict(table, self.steps.get(table.name, ()))
+                for table in self.tables
+            },
         }
 
     def __str__(self) -> str:
@@ -58,91 +70,130 @@ class ReleasePlan:
 
     def _lines(self) -> Iterator[str]:
         privacy = self.spec.privacy
-        unit = " + ".join(privacy.unit)
+        guarantee = GuaranteeText.of(self.spec)
         yield f"{self.spec.release}: {self.spec.title}"
-        yield (
-            f"protects one {unit} being there or not, "
-            f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
-        )
+        yield f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
+        yield from _wrapped(f"protects: {guarantee.protects}")
+        yield from _wrapped(f"does not protect: {guarantee.does_not_protect}")
         if self.spec.input.where is not None:
-            yield f"of rows where {self.spec.input.where}"
+            yield from _wrapped(f"rows: those with {self.spec.input.where}")
         for name, expression in self.spec.input.columns.items():
-            yield f"with {name} = {expression}"
+            yield from _wrapped(f"column {name}: {expression}")
         for table in self.tables:
             yield ""
-            yield from _table_lines(table, unit)
+            yield from _table_lines(table, guarantee.unit)
+            yield from _step_lines(self.steps.get(table.name, ()))
+
+
+def _wrapped(text: str, indent: int = 2) -> list[str]:
+    return wrap(text, _WIDTH, subsequent_indent=" " * indent, break_long_words=False)
 
 
 def plan_release(release: LoadedRelease) -> ReleasePlan:
-    """Works out a release. Reads the files of public keys and lookups, and no input.
+    """Works out a release. Reads the files of public keys, lookups and baselines, and no input.
 
     Raises:
         ConfigError: An expression, the tables or the budget cannot be used.
     """
     preparation = release_preparation(release)
     tables = release_tables(release)
-    return ReleasePlan(release.spec, plan_release_tables(release, tables), preparation)
+    plans = plan_release_tables(release, tables)
+    return ReleasePlan(release.spec, plans, release_steps(release, plans), preparation)
 
 
-def _table_to_dict(table: TablePlan) -> dict[str, Any]:
+def _table_to_dict(table: TablePlan, steps: Sequence[Step]) -> dict[str, Any]:
     return {
         "keys": list(table.keys),
-        "max_partitions_contributed": table.bounds.max_partitions_contributed,
-        "max_contributions_per_partition": table.bounds.max_contributions_per_partition,
+        "bounds": _bounds(table),
         "public_partitions": None if table.public_keys is None else table.public_keys.height,
         "mechanisms": {name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()},
         "metrics": {
             metric.name: {
-                "metric": _kind(metric),
-                "granularity": str(metric.granularity),
-                "noise_std": metric.noise_std,
-                "half_width_95": _half_width(metric),
+                "metric": metric.metric.description,
+                "columns": metric.released,
+                "noise": {
+                    metric.name + noise.component.suffix: {
+                        "granularity": str(noise.component.granularity),
+                        "std": noise.std,
+                        "half_width_95": noise.half_width_95,
+                    }
+                    for noise in metric.noises
+                },
             }
             for metric in table.metrics
         },
+        "post_processing": [{**step.to_dict(), "effect": str(step)} for step in steps],
     }
 
 
+def _bounds(table: TablePlan) -> dict[str, int]:
+    """Returns the bounds that are enforced."""
+    if table.bounds.max_contributions is not None:
+        return {"max_contributions": table.bounds.max_contributions}
+    names = ("max_partitions_contributed", "max_contributions_per_partition")
+    unused = table.guarantee.unused_bounds
+    return {name: getattr(table.bounds, name) for name in names if name not in unused}
+
+
+def _step_lines(steps: Sequence[Step]) -> Iterator[str]:
+    if steps:
+        yield "  post-processing, free:"
+        yield from (f"    {step}" for step in steps)
+
+
 def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
-    bounds = table.bounds
     yield f"table {table.name} by {', '.join(table.keys)}"
-    yield (
-        f"  bounds: {bounds.max_partitions_contributed} partitions per {unit}, "
-        f"{bounds.max_contributions_per_partition} rows of one {unit} in each"
-    )
+    yield f"  bounds: {_bounds_in_words(table, unit)}"
     if table.public_keys is not None:
         yield f"  partitions: {table.public_keys.height} public ones, all released"
+    if table.selection is not None:
+        yield from _wrapped(f"  partitions: {_selection_in_words(table, table.selection)}", 4)
     rows = [("", "mechanism", "epsilon", "delta", "noise std", "95 % interval")]
     if table.selection is not None:
-        threshold = selection_threshold(table.selection)
-        yield f"  partitions: released more often than not from {threshold:.1f} privacy units"
         rows.append(_row(SELECTION, table.selection.strategy, table.selection))
     for metric in table.metrics:
-        error = (f"{metric.noise_std:.4g}", f"+-{_half_width(metric):.4g}")
-        rows.append(
-            _row(metric.name, f"{metric.mechanism.noise} {_kind(metric)}", metric.mechanism, error)
-        )
+        for noise in metric.noises:
+            name = metric.name + noise.component.suffix
+            kind = f"{noise.mechanism.noise} {metric.metric.description}"
+            error = (f"{noise.std:.4g}", f"+-{noise.half_width_95:.4g}")
+            rows.append(_row(name, kind, noise.mechanism, error))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield f"  {'  '.join(cells)}".rstrip()
 
 
+def _bounds_in_words(table: TablePlan, unit: str) -> str:
+    match _bounds(table):
+        case {"max_contributions": rows}:
+            return f"{_rows(rows)} of one {unit} in the table, wherever they are"
+        case {"max_partitions_contributed": partitions, "max_contributions_per_partition": rows}:
+            several = "partition" if partitions == 1 else "partitions"
+            return f"{partitions} {several} per {unit}, {_rows(rows)} of one {unit} in each"
+        case {"max_contributions_per_partition": rows}:
+            return f"{_rows(rows)} of one {unit} in each partition, and any number of partitions"
+        case _:
+            return "none: every row counts"
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
+
+
+def _selection_in_words(table: TablePlan, selection: SelectionMechanism) -> str:
+    least = selection_threshold(selection)
+    things = "rows" if table.guarantee.bounding == "row" else "privacy units"
+    shown = f"released more often than not from {least:.1f} {things} on"
+    if selection.strategy != "weighted_gaussian" or selection.l0 == 1:
+        return shown
+    alone = least / math.sqrt(selection.l0)
+    return (
+        f"{shown} with {selection.l0} partitions each, or {alone:.1f} with this one only; of k "
+        "partitions, a unit adds 1 / sqrt(k) to each"
+    )
+
+
 def _row(
     name: str, kind: str, mechanism: Any, error: tuple[str, str] = ("", "")
 ) -> tuple[str, str, str, str, str, str]:
     return (name, kind, f"{mechanism.epsilon:.4g}", f"{mechanism.delta:.3g}", *error)
-
-
-def _kind(metric: MetricPlan) -> str:
-    match metric.metric:
-        case Count():
-            return "count"
-        case PrivacyUnitCount():
-            return "privacy_unit_count"
-        case Sum(column=column):
-            return f"sum of {column}"
-
-
-def _half_width(metric: MetricPlan) -> float:
-    return half_width_95(metric.mechanism) * float(metric.granularity)

@@ -48,14 +48,23 @@ def fit_public_keys(
         columns = []
         with problems.at(("tables", plan.name, "public")):
             for key in plan.public_keys.get_columns():
-                columns.append(_fit(key, canonical_type(key.name, schema[key.name])))
+                columns.append(fit_listed(key, canonical_type(key.name, schema[key.name])))
             keys = PublicKeys(pl.DataFrame(columns)).frame
             fitted.append(replace(plan, public_keys=keys))
     problems.raise_if_any()
     return tuple(fitted)
 
 
-def _fit(listed: pl.Series, wanted: pl.DataType) -> pl.Series:
+def fit_listed(listed: pl.Series, wanted: pl.DataType) -> pl.Series:
+    """Casts listed keys to the type of their column in the input.
+
+    Args:
+        listed: The keys, in a canonical type.
+        wanted: The canonical type of the column; with Null, any key is as good as another.
+
+    Raises:
+        ValueError: A key has no meaning in the type.
+    """
     if wanted in (listed.dtype, pl.Null):
         return listed
     meant = _meant(listed.name, listed.dtype, wanted).alias(listed.name)

@@ -8,20 +8,25 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from dataclasses import replace as replace_tables
+from dataclasses import replace as replace_in_plan
 from pathlib import Path
 from types import FrameType
 
 import apache_beam as beam
 import polars as pl
+import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import PCollection
 
-from pipelines.check import Schema, check_input, release_input
+from pipelines.baselines import fit_baselines
+from pipelines.bigquery import BigQueryInput, ReadBigQuery
+from pipelines.check import check_input, release_input
 from pipelines.folders import check_output, staging_folder
-from pipelines.inputs import Input, InputFile
+from pipelines.inputs import Input, InputFile, Schema
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
+from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
 from pipelines.sources import ReadRows
@@ -29,9 +34,10 @@ from pipelines.spec import LoadedRelease
 from pipelines.staging import StageTable, read_staged
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
-from transforms.prepare.ptransform import Prepare
 from transforms.ptransforms import DrawTables
 from transforms.rows import canonical_type
+
+Reading = beam.PTransform[beam.Pipeline, PCollection[pa.Table]]
 
 SHARD_BYTES = 32 << 20
 """Input per unit shard."""
@@ -80,16 +86,21 @@ def run_release(
         raise RunError(str(error)) from None
     folder = check_output(release, replace=replace)
     source = release_input(release)
-    files, schema = check_input(release, source)
-    plan = replace_tables(plan, tables=fit_public_keys(release, plan.tables, schema))
+    files, read = check_input(release, source)
+    schema = prepared_schema(release, plan.preparation, read)
+    plan = replace_in_plan(
+        plan,
+        tables=fit_public_keys(release, plan.tables, schema),
+        steps=fit_baselines(release, plan.steps, schema),
+    )
     with staging_folder(release, folder) as staging, _interrupts() as interrupted:
         # Again, under the lock: another run may have published since the first check, and a second
         # draw would spend the budget twice. The first check refuses before the input is looked at.
         check_output(release, replace=replace)
         try:
-            size = sum(file.size for file in files)
-            with progress(size) if is_local(options) else nullcontext():
-                _draw(plan, source, files, staging, options)
+            reading, size = _reading(source, files, read)
+            with progress(size) if files and is_local(options) else nullcontext():
+                _draw(plan, reading, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
             published = publish(plan, drawn, folder, release.spec.output.formats)
         except (Exception, pl.exceptions.PanicException) as error:
@@ -106,25 +117,37 @@ def run_release(
 
 def _draw(
     plan: ReleasePlan,
-    source: Input,
-    files: Sequence[InputFile],
+    reading: Reading,
+    size: int,
     staging: Path,
     options: PipelineOptions,
 ) -> None:
     with beam.Pipeline(options=options) as pipeline:
-        rows = pipeline | "Read" >> ReadRows(source, files)
+        rows = pipeline | "Read" >> reading
         if plan.preparation is not None:
-            keep = tuple(dict.fromkeys(column for _, column in plan.spec.named_columns()))
+            # Its libraries take a third of a second to load.
+            from transforms.prepare.ptransform import Prepare
+
+            keep = tuple(dict.fromkeys(named.column for named in plan.spec.named_columns()))
             rows = rows | "Prepare" >> Prepare(plan.preparation, keep)
         tables = rows | "Aggregate" >> DrawTables(
             plan.spec.privacy.unit,
             plan.tables,
             HashKey.draw(),
-            unit_shards=unit_shards(sum(file.size for file in files)),
+            unit_shards=unit_shards(size),
         )
         for table in plan.tables:
             stage = StageTable(str(staging), table.name)
             _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
+
+
+def _reading(
+    source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
+) -> tuple[Reading, int]:
+    """Returns what reads the rows, and about how many bytes they are."""
+    if isinstance(source, BigQueryInput):
+        return ReadBigQuery(source), source.size
+    return ReadRows(source, files, schema), sum(file.size for file in files)
 
 
 def unit_shards(input_bytes: int) -> int:
@@ -138,7 +161,7 @@ def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFram
         if table.public_keys is None
         else table.public_keys.schema
     )
-    return read_staged(staging, table.name, keys, [metric.name for metric in table.metrics])
+    return read_staged(staging, table.name, keys, table.drawn_columns)
 
 
 @contextmanager

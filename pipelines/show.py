@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from transforms.plan import MetricPlan, TablePlan
+from transforms.plan import TablePlan
+from transforms.table import released_columns
 
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
@@ -20,18 +23,23 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
         frame: What was published.
         rows: How many rows to print.
     """
-    first = plan.metrics[0].name
+    values = [name for name in frame.columns if set(released_columns(name)) <= set(frame.columns)]
     console = Console()
-    console.print(f"[bold]{plan.name}[/bold], largest {first} first, with 95 % intervals")
+    if values:
+        console.print(f"[bold]{plan.name}[/bold], largest {values[0]} first, with 95 % intervals")
+        top = frame.top_k(rows, by=values[0])
+    else:
+        console.print(f"[bold]{plan.name}[/bold], the first partitions")
+        top = frame.head(rows)
     table = Table(box=None, header_style="bold")
     for key in plan.keys:
         table.add_column(_text(key))
-    for metric in plan.metrics:
-        table.add_column(metric.name, justify="right")
-    for row in frame.top_k(rows, by=first).iter_rows(named=True):
+    for name in values:
+        table.add_column(name, justify="right")
+    for row in top.iter_rows(named=True):
         table.add_row(
             *(_text(row[key]) for key in plan.keys),
-            *(_cell(row, metric) for metric in plan.metrics),
+            *(_cell(*(row[column] for column in released_columns(name))) for name in values),
         )
     console.print(table)
 
@@ -41,7 +49,19 @@ def _text(key: object) -> Text:
     return Text(str(key).translate(_CONTROLS))
 
 
-def _cell(row: dict[str, float], metric: MetricPlan) -> str:
-    half_width = (row[f"{metric.name}_high"] - row[f"{metric.name}_low"]) / 2
-    digits = 0 if metric.noise_std >= 10 else 1
-    return f"{row[metric.name]:,.{digits}f} ± {half_width:,.{digits}f}"
+def _cell(value: float | None, std: float | None, low: float | None, high: float | None) -> str:
+    """Returns a value with its 95 % interval, as `±` where the value is in the middle."""
+    if value is None or std is None or low is None or high is None:
+        return "-"
+    half_width = (high - low) / 2
+    digits = 0 if isinstance(value, int) else _digits(half_width)
+    if abs((low + high) / 2 - value) > half_width / 10 or math.isinf(half_width):
+        return f"{value:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
+    return f"{value:,.{digits}f} ± {half_width:,.{digits}f}"
+
+
+def _digits(error: float) -> int:
+    """Returns how many digits behind the point show the two first digits of an error."""
+    if not 0 < error < math.inf:
+        return 0
+    return min(6, max(0, 1 - math.floor(math.log10(error))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -12,28 +12,38 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.pvalue import PCollection
 
-from pipelines.inputs import Input, InputFile, is_local, open_file, open_parquet
+from pipelines.avro import read_avro
+from pipelines.files import InputError, is_local, open_file
+from pipelines.inputs import Input, InputFile, Schema, open_parquet
 from pipelines.lines import read_csv, read_jsonl
+from pipelines.one_schema import as_type, nulls
 from pipelines.progress import count_bytes
+from pipelines.spec import ColumnType, parse
+from pipelines.spec.partition_folders import FolderValues
 
 TASK_BYTES = 64 << 20
 """Uncompressed columns that one reading step takes, where row groups allow."""
 
 
 class ReadTask(NamedTuple):
-    """Part of a file: all of a text file, or consecutive row groups of a Parquet file.
+    """Part of a file: consecutive row groups of a Parquet file, or all of another file.
 
     Attributes:
         path: Path or URL of the file.
         row_groups: First row group, and the one after the last.
         rows: First row, and the one after the last.
         size: Bytes in the file, about.
+        folders: Columns that the file's folders give, with the text of their values.
     """
 
     path: str
     row_groups: tuple[int, int]
     rows: tuple[int, int]
     size: int
+    folders: FolderValues = ()
+
+
+_Task = tuple[str, tuple[int, int], tuple[int, int], int, FolderValues]
 
 
 @dataclass
@@ -43,19 +53,23 @@ class ReadRows(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
     Attributes:
         source: What to read.
         files: The files, matched beforehand.
+        schema: The type that each column has in all files, from `check_input`; a column that is
+            not there is left as it is.
     """
 
     source: Input
     files: Sequence[InputFile]
+    schema: Schema = field(default_factory=dict)
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection[pa.Table]:
         """Wires matching, splitting and reading."""
         tables: PCollection[pa.Table] = (
             pipeline
-            | "List files" >> beam.Create([(file.path, file.size) for file in self.files])
+            | "List files" >> beam.Create([(f.path, f.size, f.folders) for f in self.files])
             | "Split files" >> beam.ParDo(_SplitFile(self.source))
             | "Spread over workers" >> beam.Reshuffle()
-            | "Read columns" >> beam.ParDo(_Read(self.source)).with_output_types(pa.Table)
+            | "Read columns"
+            >> beam.ParDo(_Read(self.source, self.schema)).with_output_types(pa.Table)
         )
         return tables
 
@@ -66,27 +80,25 @@ class _SplitFile(beam.DoFn):
     def __init__(self, source: Input) -> None:
         self._source = source
 
-    def process(
-        self, file: tuple[str, int]
-    ) -> Iterator[tuple[str, tuple[int, int], tuple[int, int], int]]:
-        path, size = file
+    def process(self, file: tuple[str, int, FolderValues]) -> Iterator[_Task]:
+        path, size, folders = file
         if self._source.format == "parquet":
             parts = split_parquet(open_parquet(path), path, self._source.columns, size)
-            yield from map(tuple, parts)
+            for part in parts:
+                yield path, part.row_groups, part.rows, part.size, folders
         else:
-            yield path, (0, 0), (0, 0), size
+            yield path, (0, 0), (0, 0), size, folders
 
 
 class _Read(beam.DoFn):
     """Reads the rows of a task."""
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, schema: Schema) -> None:
         self._source = source
+        self._schema = schema
 
-    def process(
-        self, task: tuple[str, tuple[int, int], tuple[int, int], int]
-    ) -> Iterator[pa.Table]:
-        yield from read_task(ReadTask(*task), self._source)
+    def process(self, task: _Task) -> Iterator[pa.Table]:
+        yield from read_task(ReadTask(*task), self._source, self._schema)
 
 
 def split_parquet(
@@ -121,39 +133,86 @@ def split_parquet(
     return tasks
 
 
-def read_task(task: ReadTask, source: Input) -> Iterator[pa.Table]:
+def read_task(task: ReadTask, source: Input, schema: Schema | None = None) -> Iterator[pa.Table]:
     """Reads the columns of a task's rows.
 
     Args:
         task: Part of a file.
         source: What to read.
+        schema: The type that each column has in all files; None to leave them as they are.
 
     Yields:
         Tables with the columns of the source.
+
+    Raises:
+        InputError: The file is damaged, or is not the one that was checked.
     """
+    given = {name: text for name, text in task.folders if name in source.folders}
+    columns = [name for name in source.columns if name not in given]
+    for table in _file_tables(task, source, columns):
+        yield pa.table(
+            {
+                name: _repeat(given[name], source.folders[name], table.num_rows)
+                if name in given
+                else _column(table, name, task.path, source, schema or {})
+                for name in source.columns
+            }
+        )
+    count_bytes(task.size)
+
+
+def _file_tables(task: ReadTask, source: Input, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yields tables with those of the columns that the file has, and perhaps others."""
+    types = {name: kind for name, kind in source.types.items() if name in columns}
     match source.format:
         case "parquet":
-            yield _read_parquet(task, list(source.columns))
-            count_bytes(task.size)
+            yield _read_parquet(task, columns)
+        case "avro":
+            yield from read_avro(task.path, columns)
         case "csv":
-            yield from _read_text(task, read_csv(open_file(task.path), source.types))
+            yield from map(_to_arrow, read_csv(open_file(task.path), types))
         case "jsonl":
-            yield from _read_text(task, read_jsonl(open_file(task.path), source.types))
+            yield from map(_to_arrow, read_jsonl(open_file(task.path), types))
 
 
-def _read_parquet(task: ReadTask, columns: list[str]) -> pa.Table:
+def _column(
+    table: pa.Table, name: str, path: str, source: Input, schema: Schema
+) -> pa.ChunkedArray:
+    if name in table.column_names:
+        column = table[name]
+        return as_type(name, column, schema[name], path) if name in schema else column
+    if name in source.optional:
+        return nulls(table.num_rows, schema.get(name, pl.Null()))
+    raise InputError(f"the column {name!r} of {path} went away while the release ran")
+
+
+def _repeat(text: str | None, kind: ColumnType, count: int) -> pa.ChunkedArray:
+    value = pl.select(parse(pl.lit(text, pl.String), kind)).to_series()
+    return _to_arrow(value.new_from_index(0, count).to_frame()).column(0)
+
+
+def _read_parquet(task: ReadTask, columns: Sequence[str]) -> pa.Table:
+    first, end = task.rows
+    table = None
     if is_local(task.path):
-        first, end = task.rows
-        rows = pl.scan_parquet(task.path, glob=False).select(columns).slice(first, end - first)
+        rows = pl.scan_parquet(task.path, glob=False)
         try:
-            return rows.collect().to_arrow(compat_level=pl.CompatLevel.newest())
-        except pl.exceptions.ComputeError:
+            there = [name for name in columns if name in rows.collect_schema()]
+            table = _to_arrow(rows.select(there).slice(first, end - first).collect())
+        except (pl.exceptions.ComputeError, OSError):
             # Polars is the faster reader, but refuses text that is not UTF-8.
             pass
-    return open_parquet(task.path).read_row_groups(list(range(*task.row_groups)), columns)
+    if table is None:
+        opened = open_parquet(task.path)
+        there = [name for name in columns if name in opened.schema_arrow.names]
+        groups = range(task.row_groups[0], min(task.row_groups[1], opened.num_row_groups))
+        table = opened.read_row_groups(list(groups), there)
+    if not there:
+        return pa.table({"": pa.nulls(end - first)})
+    if table.num_rows != end - first:
+        raise InputError(f"the number of rows of {task.path} changed while the release ran")
+    return table
 
 
-def _read_text(task: ReadTask, frames: Iterator[pl.DataFrame]) -> Iterator[pa.Table]:
-    for frame in frames:
-        yield frame.to_arrow(compat_level=pl.CompatLevel.newest())
-    count_bytes(task.size)
+def _to_arrow(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())

@@ -67,7 +67,15 @@ def read_staged(
     nothing = pl.DataFrame(schema={**keys, **dict.fromkeys(metrics, pl.Int64())})
     files = sorted(folder.glob(f"{name}-*.parquet"))
     shards = [file.name.split("-")[1] for file in files]
-    drawn = pl.concat([nothing, *(pl.read_parquet(file, glob=False) for file in files)])
+    parts = (_typed(pl.read_parquet(file, glob=False), nothing.schema) for file in files)
+    drawn = pl.concat([nothing, *parts])
     if len(set(shards)) < len(shards) or drawn.select(keys.keys()).is_duplicated().any():
         raise DrawnTwiceError(f"table {name} was drawn more than once")
     return drawn
+
+
+def _typed(part: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Gives columns without a value, which have no type, the type that they should have."""
+    return part.with_columns(
+        pl.col(name).cast(schema[name]) for name, dtype in part.schema.items() if dtype == pl.Null
+    )

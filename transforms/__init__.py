@@ -1,4 +1,4 @@
-"""Differentially private counts and sums of Arrow tables on Apache Beam, or without it.
+"""Differentially private statistics of Arrow tables on Apache Beam, or without it.
 
 `import transforms as dp`, then `rows | dp.Aggregate(...)` in a pipeline, or
 `dp.aggregate(data_frame, ...)` on data in memory.
@@ -9,13 +9,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from transforms.bounds import Bounds as Bounds
+from transforms.bounds import Guarantee as Guarantee
 from transforms.budget import Budget as Budget
 from transforms.local import aggregate as aggregate
-from transforms.metrics import Bounds as Bounds
 from transforms.metrics import Count as Count
+from transforms.metrics import DistinctCount as DistinctCount
+from transforms.metrics import Mean as Mean
 from transforms.metrics import PrivacyUnitCount as PrivacyUnitCount
+from transforms.metrics import Quantiles as Quantiles
 from transforms.metrics import Sum as Sum
-from transforms.plan import plan_tables as plan_tables
+from transforms.metrics import Variance as Variance
+from transforms.metrics import VectorSum as VectorSum
+from transforms.planning import plan_tables as plan_tables
 from transforms.table import PrivateSelection as PrivateSelection
 from transforms.table import PublicKeys as PublicKeys
 from transforms.table import Table as Table

@@ -10,3 +10,9 @@ IntArray = npt.NDArray[np.integer]
 
 U64Array = npt.NDArray[np.uint64]
 """Halves of 128-bit hashes, and ranks made of them."""
+
+Int64Array = npt.NDArray[np.int64]
+"""Exact counts and sums."""
+
+FloatArray = npt.NDArray[np.float64]
+"""Numbers after noise, in the unit of what is released."""

@@ -8,18 +8,19 @@ M. Kersten, *Optimizing main-memory join on modern hardware*, 2002).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.arrays import U64Array
 from transforms.encode import encode, encode_numbers
 from transforms.hashing import Hash128, HashKey, hash_rows
 from transforms.partitions import PartitionSet, hash_keys, renumber
 from transforms.plan import TablePlan
 from transforms.pruning import first_ranked
-from transforms.rows import as_listed, granules, without_nulls
+from transforms.rows import as_listed, without_nulls
 
 DROPPED = np.uint32(2**32 - 1)
 """Partition code of a row that does not count in a table."""
@@ -35,12 +36,14 @@ class TableRows:
     Attributes:
         partitions: The partitions in the batch.
         partition: Index into `partitions` per row, or `DROPPED`, shape (n,).
-        values: Per sum metric, the granules of each row, shape (n,).
+        values: Per accumulator of the table, its value for each row, shape (n,).
+        items: Per source of items of the table, the item of each row, shape (n,).
     """
 
     partitions: PartitionSet
     partition: npt.NDArray[np.uint32]
     values: tuple[npt.NDArray[np.int32], ...]
+    items: tuple[U64Array, ...]
 
     def take(self, rows: npt.NDArray[np.int64]) -> TableRows:
         """Returns the rows at the given positions, and the partitions that they need."""
@@ -50,7 +53,10 @@ class TableRows:
         partition[counted] = renumbered
         partitions = self.partitions if used.all() else self.partitions.take(used)
         return TableRows(
-            partitions.compact(), partition, tuple(column[rows] for column in self.values)
+            partitions.compact(),
+            partition,
+            tuple(column[rows] for column in self.values),
+            tuple(column[rows] for column in self.items),
         )
 
 
@@ -75,6 +81,7 @@ class Batch:
             16 * len(self.units) // max(1, len(self.tables))
             + table.partition.nbytes
             + sum(column.nbytes for column in table.values)
+            + sum(column.nbytes for column in table.items)
             + int(table.partitions.source.estimated_size())
             for table in self.tables
         )
@@ -95,7 +102,7 @@ def make_batch(
 
     Args:
         frame: Canonical rows (`transforms.rows`) without nulls in the unit columns.
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; none where single rows are protected.
         plans: The tables.
         key: Secret of the release.
         shards: Number of unit shards.
@@ -104,7 +111,7 @@ def make_batch(
         The batch. A row counts in a table when it has all its keys and, with public partitions,
         is in one of them.
     """
-    units = hash_rows(frame.select(unit), key, "unit")
+    units = hash_rows(frame.select(unit), key, "unit") if unit else _dealt(frame.height, shards)
     shard = (units.high % np.uint64(shards)).astype(np.uint16)
     tables = [
         _without_excess(
@@ -112,7 +119,7 @@ def make_batch(
             units,
             shard,
             EXCESS * frame.height // shards,
-            plan.bounds.max_partitions_contributed,
+            plan.max_partitions,
         )
         for plan in plans
     ]
@@ -125,6 +132,15 @@ def make_batch(
         tuple(rows.take(order) for rows in tables),
         np.concatenate([[0], np.cumsum(sizes)]),
     )
+
+
+def _dealt(rows: int, shards: int) -> Hash128:
+    """Deals rows to the shards in turn, where nothing depends on whose they are.
+
+    Each shard is one unit, so that its rows in a partition are added up early.
+    """
+    turn = np.arange(rows, dtype=np.uint64) % np.uint64(shards)
+    return Hash128(turn, turn)
 
 
 def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows:
@@ -149,10 +165,14 @@ def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows
             in_complete
         )
     values = frame.select(
-        granules(metric).alias(f"sum{position}") for position, metric in enumerate(plan.sums)
+        accumulator.expression().alias(str(position))
+        for position, accumulator in enumerate(plan.accumulators)
     )
     return TableRows(
-        partitions, partition, tuple(column.to_numpy() for column in values.get_columns())
+        partitions,
+        partition,
+        tuple(column.to_numpy() for column in values.get_columns()),
+        tuple(items.of_rows(frame, key) for items in plan.items),
     )
 
 
@@ -161,13 +181,15 @@ def _without_excess(
     units: Hash128,
     shard: npt.NDArray[np.uint16],
     usual_rows: int,
-    max_partitions: int,
+    max_partitions: int | None,
 ) -> TableRows:
     """Drops rows that pruning would drop anyway, in shards of more than the usual rows.
 
     A unit with a million partitions makes its shard large. Everybody else's rows are left for
     later, when there is more to prune at once.
     """
+    if max_partitions is None:
+        return rows
     partition = rows.partition.copy()
     for number in np.flatnonzero(np.bincount(shard) > usual_rows):
         crowd = np.flatnonzero((shard == number) & (partition != DROPPED))
@@ -184,7 +206,7 @@ def _without_excess(
             max_partitions,
         )
         partition[crowd[~keep[distinct.codes]]] = DROPPED
-    return TableRows(rows.partitions, partition, rows.values)
+    return replace(rows, partition=partition)
 
 
 def _is_public(partitions: pl.DataFrame, public: pl.DataFrame) -> npt.NDArray[np.bool_]:

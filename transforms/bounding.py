@@ -1,14 +1,18 @@
 """Bounds what each privacy unit adds to each partition, and sums up partitions.
 
-Input are contributions that were merged and pruned to L0 partitions per unit. From here on one
-unit changes at most L0 partitions, each by at most the sensitivity of the metric:
+Input are contributions that were merged and pruned to the partitions that may count. First it is
+decided how many rows of each contribution count:
 
-- `count`: min(c, Linf) of c rows.
-- `privacy_unit_count`: 1.
-- `sum` with `clip`: s * Linf / c for c > Linf rows with the clipped sum s, rounded. As |s| is at
-  most c times the largest magnitude m, the result is at most Linf * m, a whole number of granules,
-  which rounding cannot exceed.
-- `sum` with `clip_total`: the total, clipped.
+- L0 x Linf: min(c, Linf) of c rows.
+- L1: all, if the unit's rows in its partitions are no more than L1. Else each partition keeps its
+  exact share of L1, rounded down or up so that together they are L1 (`transforms.allotment`). A
+  unit keeps L1 first-ranked partitions at most, whose full accumulators are there. What is kept
+  is a function of the unit's own rows: partitions are taken in the order of their rank, from a
+  keyed pseudo-random start.
+- `bounding: row`: all.
+
+Then each metric bounds its integers (`transforms.metrics`), so that one unit changes the table by
+at most its sensitivity (`transforms.sensitivity`).
 """
 
 from __future__ import annotations
@@ -16,77 +20,124 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from transforms.allotment import allot
+from transforms.arrays import Int64Array
 from transforms.contributions import Contributions
-from transforms.metrics import Count, Sum
+from transforms.hashing import mix
+from transforms.items import ItemCounts
+from transforms.metrics.base import Contribution, item_column
 from transforms.partitions import concat_keys
 from transforms.plan import TablePlan
-
-Int64Array = npt.NDArray[np.int64]
+from transforms.weighted_selection import WEIGHT_GRANULES
 
 UNITS = "privacy_units:"
 """Column with the exact number of privacy units of a partition."""
+
+WEIGHT = "privacy_units:weight"
+"""Column with the weight of the privacy units of a partition, in granules."""
+
+_ITEM_TYPE = pl.List(pl.Struct({"item": pl.UInt64, "count": pl.Int64}))
 
 
 def bound_and_sum(contributions: Contributions, plan: TablePlan) -> pl.DataFrame:
     """Bounds each contribution and adds them up per partition.
 
     Args:
-        contributions: All contributions of their units, at most L0 per unit.
+        contributions: All contributions of their units, pruned.
         plan: The table.
 
     Returns:
-        Partial sums: the key columns, `UNITS` and one Int64 column per metric other than
-        `privacy_unit_count`, one row per partition.
+        Partial sums: the key columns, `UNITS`, `WEIGHT` where the selection needs it, the Int64
+        columns of the metrics, and lists of items with their counts; one row per partition.
     """
-    linf = plan.bounds.max_contributions_per_partition
+    counted = counted_rows(contributions, plan)
+    if not counted.all():
+        contributions, counted = contributions.where(counted > 0), counted[counted > 0]
     rows = contributions.rows.astype(np.int64, copy=False)
-    sums = iter(contributions.sums)
-    bounded: dict[str, Int64Array] = {}
-    for planned in plan.metrics:
-        if isinstance(planned.metric, Count):
-            bounded[planned.name] = np.minimum(rows, linf)
-        elif isinstance(planned.metric, Sum):
-            total = next(sums).astype(np.int64, copy=False)
-            bounded[planned.name] = (
-                rescale(total, rows, linf)
-                if planned.metric.clip is not None
-                else np.clip(total, *planned.metric.interval_granules)
-            )
+    units = counted if plan.guarantee.bounding == "row" else np.ones(len(counted), np.int64)
+    totals = {
+        accumulator: column.astype(np.int64, copy=False)
+        for accumulator, column in zip(plan.accumulators, contributions.sums, strict=True)
+    }
+    columns = {UNITS: units}
+    if plan.needs_weights:
+        columns[WEIGHT] = units * _weights(contributions, plan)
+    bounded = Contribution(rows, counted, units, totals)
+    for metric in plan.metrics:
+        for suffix, column in metric.metric.bound(bounded).items():
+            columns[metric.name + suffix] = column
     summed = (
-        pl.DataFrame({"partition:": contributions.partition, **bounded})
+        pl.DataFrame({"partition:": contributions.partition, **columns})
         .lazy()
         .group_by("partition:")
-        .agg(pl.len().cast(pl.Int64).alias(UNITS), *(pl.col(name).sum() for name in bounded))
+        .agg(pl.col(name).sum() for name in columns)
         .collect(engine="streaming")
     )
+    for source, counts in zip(plan.items, contributions.items, strict=True):
+        kept = source.bound(counts, contributions.identities, counted)
+        listed = _lists(kept, contributions)
+        for name in (m.name for m in plan.metrics if m.metric.items == source):
+            summed = _with_items(summed, listed, item_column(name))
     keys = contributions.partitions.take(summed["partition:"].to_numpy()).keys
     return keys.hstack(summed.drop("partition:"))
 
 
-def rescale(total: Int64Array, rows: Int64Array, max_rows: int) -> Int64Array:
-    """Scales the sum of more than `max_rows` values down to what `max_rows` average ones add up to.
+def counted_rows(contributions: Contributions, plan: TablePlan) -> Int64Array:
+    """Returns how many rows of each contribution count, shape (n,)."""
+    rows = contributions.rows.astype(np.int64, copy=False)
+    if plan.max_rows is None:
+        return rows
+    if plan.bounds.max_contributions is None:
+        return np.minimum(rows, plan.max_rows)
+    unit = contributions.unit
+    order = np.lexsort((contributions.identities, unit))
+    codes = unit[order].astype(np.int64)
+    counted = np.empty(len(rows), np.int64)
+    counted[order] = allot(
+        rows[order],
+        codes,
+        np.full(len(contributions.units), plan.max_rows, np.int64),
+        (mix(contributions.units.high.copy()) >> np.uint64(1)).astype(np.int64),
+    )
+    return counted
 
-    With total = q * rows + r, total * max_rows / rows is q * max_rows + r * max_rows / rows. All
-    products fit an int64: |q| is at most one value's magnitude, r < rows <= `MAX_ROWS`, and
-    max_rows is at most `MAX_LINF`.
 
-    Args:
-        total: Sums in granules, shape (n,).
-        rows: Number of values in each sum, at least 1, shape (n,).
-        max_rows: Linf.
+def _weights(contributions: Contributions, plan: TablePlan) -> Int64Array:
+    """Returns what each contribution adds to the weight of its partition, shape (n,).
 
-    Returns:
-        total * min(1, max_rows / rows), rounded half up, shape (n,).
+    A unit with k partitions adds 1 / sqrt(k) to each, rounded down: the squares of what it adds
+    make at most 1 (S. Gopi et al., *Differentially private set union*, 2020, section 3).
     """
-    scaled = total.copy()
-    over = np.flatnonzero(rows > max_rows)
-    divisor = rows[over]
-    quotient, remainder = np.divmod(total[over], divisor)
-    scaled[over] = quotient * max_rows + (2 * remainder * max_rows + divisor) // (2 * divisor)
-    return scaled
+    if plan.guarantee.bounding != "unit":
+        return np.full(len(contributions), WEIGHT_GRANULES, np.int64)
+    partitions = np.bincount(contributions.unit, minlength=len(contributions.units))
+    granules = np.sqrt(WEIGHT_GRANULES**2 // np.maximum(partitions, 1)).astype(np.int64)
+    weights: Int64Array = granules[contributions.unit]
+    return weights
+
+
+def _lists(counts: ItemCounts, contributions: Contributions) -> pl.DataFrame:
+    partition = contributions.partition[counts.contribution]
+    grouped = ItemCounts.group(partition, counts.item, counts.count)
+    return (
+        pl.DataFrame(
+            {
+                "partition:": grouped.contribution.astype(contributions.partition.dtype),
+                "item": grouped.item,
+                "count": grouped.count,
+            }
+        )
+        .group_by("partition:")
+        .agg(pl.struct("item", "count").alias("items"))
+    )
+
+
+def _with_items(summed: pl.DataFrame, listed: pl.DataFrame, name: str) -> pl.DataFrame:
+    joined = summed.join(listed, on="partition:", how="left", maintain_order="left")
+    items = pl.col("items").fill_null(pl.lit([], _ITEM_TYPE)).alias(name)
+    return joined.with_columns(items).drop("items")
 
 
 def add_up(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
@@ -97,21 +148,55 @@ def add_up(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
         plan: The table.
 
     Returns:
-        One row per partition.
+        One row per partition; lists of items may hold an item more than once.
     """
     if len(partials) == 1:
         return partials[0]
-    return concat_keys(partials).group_by(plan.keys).agg(pl.all().sum())
+    together = concat_keys(partials)
+    lists = [name for name in item_columns(plan) if name in together.columns]
+    return together.group_by(plan.keys).agg(
+        pl.all().exclude(lists).sum(),
+        *(pl.col(name).list.explode(empty_as_null=False) for name in lists),
+    )
 
 
 def public_zeros(plan: TablePlan) -> pl.DataFrame:
     """Returns partial sums of zero for every public partition of a table that has them."""
     assert plan.public_keys is not None
-    return plan.public_keys.with_columns(
-        pl.lit(0, pl.Int64).alias(name) for name in [UNITS, *summed_columns(plan)]
+    return plan.public_keys.with_columns(_zeros(plan))
+
+
+def _zeros(plan: TablePlan) -> list[pl.Expr]:
+    return [
+        *(pl.lit(0, pl.Int64).alias(name) for name in summed_columns(plan)),
+        *(pl.lit([], _ITEM_TYPE).alias(name) for name in item_columns(plan)),
+    ]
+
+
+def without_keys(partials: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
+    """Returns partial sums with nulls for keys, so that all partitions are one."""
+    return partials.with_columns(
+        pl.lit(None).cast(partials.schema[name]).alias(name) for name in plan.keys
     )
 
 
+def no_others(plan: TablePlan) -> pl.DataFrame:
+    """Returns partial sums of zero for the row of other partitions."""
+    return pl.DataFrame({name: [None] for name in plan.keys}).with_columns(_zeros(plan))
+
+
+def add_up_others(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
+    """Merges partial sums without keys to one row."""
+    return add_up([no_others(plan), *partials], plan)
+
+
 def summed_columns(plan: TablePlan) -> list[str]:
-    """Returns the metrics that have a column of their own in partial sums."""
-    return [m.name for m in plan.metrics if isinstance(m.metric, Count | Sum)]
+    """Returns the columns of whole numbers in partial sums."""
+    weights = [WEIGHT] if plan.needs_weights else []
+    metrics = (metric for metric in plan.metrics if metric.metric.items is None)
+    return [UNITS, *weights, *(name for metric in metrics for name in metric.drawn_columns)]
+
+
+def item_columns(plan: TablePlan) -> list[str]:
+    """Returns the columns of lists of items in partial sums."""
+    return [item_column(m.name) for m in plan.metrics if m.metric.items is not None]

@@ -9,16 +9,18 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.bounding import add_up, public_zeros
+from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
 from transforms.contributions import group_shard, number_partitions
-from transforms.draw import draw
+from transforms.draw import draw, draw_other
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
-from transforms.metrics import Bounds, Metric
-from transforms.plan import TablePlan, plan_tables
+from transforms.metrics import Metric
+from transforms.plan import TablePlan
+from transforms.planning import plan_tables
 from transforms.render import render
-from transforms.stages import Engine
-from transforms.table import PrivateSelection, PublicKeys, Table, column_names
+from transforms.stages import Engine, unit_columns
+from transforms.table import PrivateSelection, PublicKeys, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +36,8 @@ def aggregate(
     bounds: Bounds = Bounds(),
     partitions: PrivateSelection | PublicKeys = PrivateSelection(),
     noise: NoiseKind = "laplace",
+    guarantee: Guarantee = Guarantee(),
+    other: bool = False,
 ) -> pd.DataFrame:
     """Releases one table of a data frame: a differentially private group-by.
 
@@ -41,21 +45,27 @@ def aggregate(
 
     Args:
         data: Raw rows.
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         keys: Key columns.
         metrics: Metrics by the name of their column.
         budget: Budget of this call.
         bounds: Contribution bounds.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise.
+        guarantee: What is protected.
+        other: Whether partitions that are not selected are released as one row with null keys.
 
     Returns:
         One row per released partition, with the columns described in `transforms.render`.
     """
-    table = Table(keys, metrics, bounds, partitions, noise)
-    (plan,) = plan_tables({"table": table}, budget)
-    partials = exact_partials(as_arrow(data), column_names("unit", unit), plan, HashKey.draw())
-    return render(draw(partials, plan), plan).to_pandas()
+    table = Table(keys, metrics, bounds, partitions, noise, other=other)
+    (plan,) = plan_tables({"table": table}, budget, guarantee)
+    partials = exact_partials(as_arrow(data), unit_columns(unit, (plan,)), plan, HashKey.draw())
+    done = draw(partials, plan)
+    rows = [done.drawn]
+    if done.other is not None:
+        rows.append(draw_other(done.other, plan))
+    return render(pl.concat(rows, how="vertical_relaxed"), plan).to_pandas()
 
 
 def exact_partials(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any, Literal, get_args
 
-from transforms.metrics import is_whole
+from transforms.bounds import is_whole
+from transforms.sensitivity import Sensitivity
 
 MAX_EPSILON = 300
 """Largest epsilon of one mechanism: beyond it PyDP's formulas overflow, and noise vanishes."""
@@ -16,19 +15,21 @@ MAX_PRE_THRESHOLD = 2**31 - 1
 """Largest pre-threshold that PyDP takes."""
 
 NoiseKind = Literal["laplace", "gaussian"]
-SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian"]
+SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian", "weighted_gaussian"]
 
 
 @dataclass(frozen=True)
 class AdditiveMechanism:
-    """Integer noise added to one metric in every released partition.
+    """Integer noise added to one kind of number in every released partition.
 
     Attributes:
         noise: Distribution of the noise.
         epsilon: Privacy loss of the mechanism.
         delta: Failure probability of the mechanism; 0 for Laplace.
-        l0: Partitions that one privacy unit can change.
-        linf: Largest change in one partition, in rows, units or granules.
+        l0: Numbers that neighbouring data sets change.
+        linf: Largest change of one of them, in rows, units or granules.
+        total: Largest sum of the absolute changes; None for l0 * linf.
+        squares: Largest sum of the squared changes; None for what follows from the others.
     """
 
     noise: NoiseKind
@@ -36,24 +37,32 @@ class AdditiveMechanism:
     delta: float
     l0: int
     linf: int
+    total: int | None = None
+    squares: int | None = None
 
     def __post_init__(self) -> None:
         check_noise_kind(self.noise)
         _check_budget(self.epsilon, self.delta, needs_delta=self.noise == "gaussian")
 
     @property
+    def sensitivity(self) -> Sensitivity:
+        """The change between neighbouring data sets."""
+        return Sensitivity(self.l0, self.linf, self.total, self.squares)
+
+    @property
     def l1(self) -> float:
-        """Sensitivity of the vector of all partitions in the L1 norm, rounded up."""
-        return _at_least(self.l0 * self.linf, power=1)
+        """Sensitivity of the vector of all numbers in the L1 norm, rounded up."""
+        return self.sensitivity.l1
 
     @property
     def l2(self) -> float:
-        """Sensitivity of the vector of all partitions in the L2 norm, rounded up."""
-        return _at_least(self.l0 * self.linf**2, power=2)
+        """Sensitivity of the vector of all numbers in the L2 norm, rounded up."""
+        return self.sensitivity.l2
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields and the derived sensitivities as JSON values."""
-        return {"kind": self.noise, **asdict(self), "l1": self.l1, "l2": self.l2}
+        fields = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"kind": self.noise, **fields, "l1": self.l1, "l2": self.l2}
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class SelectionMechanism:
         delta: Probability that a partition of one single unit shows, over all its partitions.
         l0: Partitions that one privacy unit can change.
         pre_threshold: Partitions with fewer units are never released; None for no such rule.
+        changed: Privacy units in which neighbouring data sets differ: 1, or 2 for `replace`.
     """
 
     strategy: SelectionStrategy
@@ -73,10 +83,11 @@ class SelectionMechanism:
     delta: float
     l0: int
     pre_threshold: int | None = None
+    changed: int = 1
 
     def __post_init__(self) -> None:
         check_selection_strategy(self.strategy)
-        check_pre_threshold(self.pre_threshold)
+        check_pre_threshold(self.pre_threshold, self.strategy)
         _check_budget(self.epsilon, self.delta, needs_delta=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,20 +112,19 @@ def check_selection_strategy(value: str) -> None:
         )
 
 
-def check_pre_threshold(value: int | None) -> None:
-    """Raises a ValueError when a pre-threshold is neither None nor a count of privacy units."""
-    if value is not None and not (is_whole(value) and 1 <= value <= MAX_PRE_THRESHOLD):
+def check_pre_threshold(value: int | None, strategy: SelectionStrategy) -> None:
+    """Raises a ValueError when a pre-threshold cannot be used with a selection strategy."""
+    if value is None:
+        return
+    if not (is_whole(value) and 1 <= value <= MAX_PRE_THRESHOLD):
         raise ValueError(
             f"pre_threshold is {value!r}; allowed: a whole number from 1 to {MAX_PRE_THRESHOLD}"
         )
-
-
-def _at_least(value: int, *, power: int) -> float:
-    """Returns a float, at most the next above the root, whose power is at least the value."""
-    root = float(value) if power == 1 else math.sqrt(value)
-    while Fraction(root) ** power < value:
-        root = math.nextafter(root, math.inf)
-    return root
+    if strategy == "weighted_gaussian":
+        raise ValueError(
+            f"pre_threshold is {value}, but {strategy} does not count whole units; "
+            "allowed: another strategy, or no pre_threshold"
+        )
 
 
 def _check_budget(epsilon: float, delta: float, *, needs_delta: bool) -> None:

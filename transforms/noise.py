@@ -17,6 +17,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -26,6 +27,12 @@ from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMecha
 from pydp.algorithms.partition_selection import create_partition_strategy
 
 from transforms.mechanisms import AdditiveMechanism, Mechanism, NoiseKind, SelectionMechanism
+from transforms.weighted_selection import (
+    WEIGHT_GRANULES,
+    weight_noise,
+    weight_probability,
+    weight_threshold,
+)
 
 MAX_NOISE_SCALE = 2.0**40
 """Largest noise scale: beyond it PyDP's grid would be coarser than whole numbers."""
@@ -69,7 +76,8 @@ def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.N
     """Chooses the partitions to release.
 
     Args:
-        units: Exact number of privacy units per partition, shape (n,).
+        units: Exact number of privacy units per partition, or for weighted Gaussian selection
+            their weight in granules (`transforms.weighted_selection`), shape (n,).
         mechanism: The selection.
 
     Returns:
@@ -78,6 +86,9 @@ def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.N
     Raises:
         NoiseAfterForkError: The process was forked after this module loaded.
     """
+    if mechanism.strategy == "weighted_gaussian":
+        noise = weight_noise(mechanism)
+        return add_noise(units, noise) >= weight_threshold(mechanism, noise_scale(noise))
     _refuse_fork()
     keep = _selection(mechanism).should_keep
     return np.fromiter((keep(count) for count in units.tolist()), np.bool_, len(units))
@@ -87,6 +98,8 @@ def check_mechanism(mechanism: Mechanism) -> None:
     """Raises a ValueError when PyDP cannot draw from a mechanism, or not on whole numbers."""
     if isinstance(mechanism, AdditiveMechanism):
         _additive(mechanism)
+    elif mechanism.strategy == "weighted_gaussian":
+        _additive(weight_noise(mechanism))
     else:
         _selection(mechanism)
 
@@ -129,8 +142,11 @@ def selection_threshold(mechanism: SelectionMechanism) -> float:
 
     For Laplace and Gaussian thresholding this is the threshold that the noisy count is compared
     with; for truncated geometric selection it is the smallest count whose release probability is
-    at least one half.
+    at least one half. For weighted Gaussian selection, each unit is taken to have L0 partitions.
     """
+    if mechanism.strategy == "weighted_gaussian":
+        sigma = noise_scale(weight_noise(mechanism))
+        return weight_threshold(mechanism, sigma) * math.sqrt(mechanism.l0) / WEIGHT_GRANULES
     strategy = _selection(mechanism)
     if mechanism.strategy != "truncated_geometric":
         shift = 0 if mechanism.pre_threshold is None else mechanism.pre_threshold - 1
@@ -149,7 +165,12 @@ def selection_threshold(mechanism: SelectionMechanism) -> float:
 
 
 def release_probability(mechanism: SelectionMechanism, units: int) -> float:
-    """Returns the probability that a partition of so many privacy units is released."""
+    """Returns the probability that a partition of so many privacy units is released.
+
+    For weighted Gaussian selection, each unit is taken to have L0 partitions.
+    """
+    if mechanism.strategy == "weighted_gaussian":
+        return weight_probability(mechanism, noise_scale(weight_noise(mechanism)), units)
     return float(_selection(mechanism).probability_of_keep(units))
 
 
@@ -190,7 +211,11 @@ def _selection(mechanism: SelectionMechanism) -> Any:
     optional = [] if mechanism.pre_threshold is None else [mechanism.pre_threshold]
     with _in_range(mechanism):
         return create_partition_strategy(
-            mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0, *optional
+            mechanism.strategy,
+            mechanism.epsilon,
+            mechanism.delta,
+            mechanism.l0 * mechanism.changed,
+            *optional,
         )
 
 
@@ -207,7 +232,7 @@ def _in_range(mechanism: Mechanism) -> Iterator[None]:
 
 
 def _without_pre_threshold(mechanism: SelectionMechanism) -> SelectionMechanism:
-    return SelectionMechanism(mechanism.strategy, mechanism.epsilon, mechanism.delta, mechanism.l0)
+    return replace(mechanism, pre_threshold=None)
 
 
 def _refuse_fork() -> None:

@@ -1,19 +1,18 @@
-"""Turns tables and a budget into the complete list of mechanisms, before any row is read."""
+"""The plan of a table: every mechanism with its place in the data, before any row is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
 
 import polars as pl
 
-from transforms.budget import Budget, split
+from transforms.accumulators import Accumulator
+from transforms.bounds import Bounds, Guarantee
+from transforms.items import Items
 from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
-from transforms.metrics import MAX_SENSITIVITY, Bounds, Metric, Sum
-from transforms.noise import check_mechanism, noise_std
-from transforms.table import SELECTION, PrivateSelection, Table
+from transforms.metrics import Metric
+from transforms.metrics.base import Noise
+from transforms.table import OTHER, SELECTION
 
 
 @dataclass(frozen=True)
@@ -23,22 +22,31 @@ class MetricPlan:
     Attributes:
         name: Released column.
         metric: What is measured.
-        mechanism: The noise, in rows, units or granules.
+        noises: Its components with their noise, in rows, units or granules.
     """
 
     name: str
     metric: Metric
-    mechanism: AdditiveMechanism
+    noises: tuple[Noise, ...]
 
     @property
-    def granularity(self) -> Decimal:
-        """Size of one step of the metric's integers: 1 for counts."""
-        return self.metric.step if isinstance(self.metric, Sum) else Decimal(1)
+    def mechanisms(self) -> dict[str, AdditiveMechanism]:
+        """The mechanism of each component by its name."""
+        return {self.name + noise.component.suffix: noise.mechanism for noise in self.noises}
 
     @property
-    def noise_std(self) -> float:
-        """Standard deviation of the noise, in the unit of the released column."""
-        return noise_std(self.mechanism) * float(self.granularity)
+    def drawn_columns(self) -> list[str]:
+        """Columns of drawn integers."""
+        return [
+            self.name + suffix
+            for component in self.metric.components
+            for suffix in component.column_suffixes
+        ]
+
+    @property
+    def released(self) -> list[str]:
+        """Columns of released values, each of which comes with its error."""
+        return [self.name + suffix for suffix in self.metric.released]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +60,9 @@ class TablePlan:
         metrics: Metrics with their noise.
         selection: Private selection, or None with public keys.
         public_keys: One row per public partition, columns in the order of `keys`, or None.
+        guarantee: What is protected.
+        other: The metrics of the row that adds up all partitions that were not selected, with
+            their noise; empty for no such row.
     """
 
     name: str
@@ -60,98 +71,58 @@ class TablePlan:
     metrics: tuple[MetricPlan, ...]
     selection: SelectionMechanism | None
     public_keys: pl.DataFrame | None
+    guarantee: Guarantee = Guarantee()
+    other: tuple[MetricPlan, ...] = ()
 
     @property
-    def sums(self) -> tuple[Sum, ...]:
-        """The sum metrics, in order."""
-        return tuple(plan.metric for plan in self.metrics if isinstance(plan.metric, Sum))
+    def max_partitions(self) -> int | None:
+        """Partitions of one unit that count; None where that is not bounded."""
+        return self.guarantee.max_partitions(self.bounds)
+
+    @property
+    def max_rows(self) -> int | None:
+        """Rows of one unit in one partition that count; None where that is not bounded."""
+        return self.guarantee.max_rows(self.bounds)
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether partitions are selected by the weight of their privacy units."""
+        return self.selection is not None and self.selection.strategy == "weighted_gaussian"
+
+    @property
+    def accumulators(self) -> tuple[Accumulator, ...]:
+        """What is added up of each row, each once."""
+        found = (accumulator for plan in self.metrics for accumulator in plan.metric.accumulators)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def items(self) -> tuple[Items, ...]:
+        """What is kept of each row, each once."""
+        found = (plan.metric.items for plan in self.metrics)
+        return tuple(dict.fromkeys(items for items in found if items is not None))
+
+    @property
+    def value_columns(self) -> list[str]:
+        """Numeric columns that are read."""
+        return [column for plan in self.metrics for column in plan.metric.value_columns]
+
+    @property
+    def identity_columns(self) -> list[str]:
+        """Columns that are read as they are: keys, and those whose values are counted."""
+        counted = (column for plan in self.metrics for column in plan.metric.identity_columns)
+        return [*self.keys, *counted]
+
+    @property
+    def drawn_columns(self) -> list[str]:
+        """Columns of drawn integers."""
+        return [column for plan in self.metrics for column in plan.drawn_columns]
 
     @property
     def mechanisms(self) -> dict[str, Mechanism]:
-        """Every mechanism of the table by its name: `selection`, then the metrics."""
-        first: dict[str, Mechanism] = {SELECTION: self.selection} if self.selection else {}
-        return {**first, **{metric.name: metric.mechanism for metric in self.metrics}}
-
-
-def plan_tables(tables: Mapping[str, Table], budget: Budget) -> tuple[TablePlan, ...]:
-    """Works out every mechanism of a release.
-
-    Epsilon is divided by the shares of tables and, inside each, of selection and metrics. Delta is
-    divided by the same shares among the mechanisms that use it: selection and Gaussian noise.
-
-    Args:
-        tables: Tables by name.
-        budget: Budget of all of them together.
-
-    Returns:
-        One plan per table, in the order given.
-
-    Raises:
-        ValueError: No tables; a mechanism needs delta and the budget has none; a sum could
-            overflow an int64; or PyDP cannot draw from a mechanism.
-    """
-    if not tables:
-        raise ValueError("a release needs at least one table")
-    shares = {
-        (name, spender): Fraction(share) * Fraction(table.share) / _total(table)
-        for name, table in tables.items()
-        for spender, share in table.spenders.items()
-    }
-    needs_delta = {
-        (name, spender): share
-        for (name, spender), share in shares.items()
-        if spender == SELECTION or tables[name].noise == "gaussian"
-    }
-    if needs_delta and budget.delta == 0:
-        name, spender = next(iter(needs_delta))
-        raise ValueError(
-            f"delta is 0, but {name}.{spender} needs some; allowed: a delta above 0, "
-            "or public keys with laplace noise"
-        )
-    epsilons = split(budget.epsilon, shares)
-    deltas = split(budget.delta, needs_delta)
-    return tuple(_plan_table(name, table, epsilons, deltas) for name, table in tables.items())
-
-
-def _total(table: Table) -> Fraction:
-    return sum((Fraction(share) for share in table.spenders.values()), Fraction(0))
-
-
-def _plan_table(
-    name: str,
-    table: Table,
-    epsilons: Mapping[tuple[str, str], float],
-    deltas: Mapping[tuple[str, str], float],
-) -> TablePlan:
-    l0 = table.bounds.max_partitions_contributed
-    metrics = []
-    for metric_name, metric in table.metrics.items():
-        linf = metric.sensitivity(table.bounds)
-        if linf > MAX_SENSITIVITY:
-            raise ValueError(
-                f"{name}.{metric_name}: one unit can add {linf} to one partition, so the sum could "
-                f"overflow; allowed: at most {MAX_SENSITIVITY}; choose a coarser granularity"
-            )
-        mechanism = AdditiveMechanism(
-            noise=table.noise,
-            epsilon=epsilons[name, metric_name],
-            delta=deltas.get((name, metric_name), 0.0),
-            l0=l0,
-            linf=linf,
-        )
-        check_mechanism(mechanism)
-        metrics.append(MetricPlan(metric_name, metric, mechanism))
-    selection = None
-    if isinstance(table.partitions, PrivateSelection):
-        selection = SelectionMechanism(
-            strategy=table.partitions.strategy,
-            epsilon=epsilons[name, SELECTION],
-            delta=deltas[name, SELECTION],
-            l0=l0,
-            pre_threshold=table.partitions.pre_threshold,
-        )
-        check_mechanism(selection)
-        public_keys = None
-    else:
-        public_keys = table.partitions.frame.select(table.keys)
-    return TablePlan(name, tuple(table.keys), table.bounds, tuple(metrics), selection, public_keys)
+        """Every mechanism by its name: `selection`, the metrics' components, those of `other`."""
+        found: dict[str, Mechanism] = {SELECTION: self.selection} if self.selection else {}
+        for plan in self.metrics:
+            found |= plan.mechanisms
+        for plan in self.other:
+            found |= {f"{OTHER}:{name}": mechanism for name, mechanism in plan.mechanisms.items()}
+        return found

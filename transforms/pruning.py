@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from transforms.arrays import IntArray, U64Array
 from transforms.hashing import Hash128, priorities
+from transforms.runs import position_in_run
 
 
 def first_ranked(
@@ -38,7 +39,7 @@ def first_ranked(
     unit, partition = unit[pairs], partition[pairs]
     rank = priorities(units.low[unit], partitions.low[partition])
     order = _sort_within_units(unit, rank, partitions.high[partition])
-    keep[pairs[order[_position_in_run(unit[order]) < max_partitions]]] = True
+    keep[pairs[order[position_in_run(unit[order]) < max_partitions]]] = True
     return keep
 
 
@@ -59,9 +60,3 @@ def _sort_within_units(
     if (in_order[1:] == in_order[:-1]).any():
         return np.lexsort((tie_breaker, rank, unit))
     return order
-
-
-def _position_in_run(sorted_values: IntArray) -> npt.NDArray[np.int64]:
-    starts = np.flatnonzero(np.diff(sorted_values, prepend=sorted_values[:1] + 1))
-    lengths = np.diff(starts, append=len(sorted_values))
-    return np.arange(len(sorted_values)) - np.repeat(starts, lengths)

@@ -16,15 +16,17 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.background import Background
 from transforms.batches import Batch
+from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
 from transforms.coder import ArrowTableCoder
 from transforms.hashing import HashKey
 from transforms.mechanisms import NoiseKind
-from transforms.metrics import Bounds, Metric
-from transforms.plan import TablePlan, plan_tables
+from transforms.metrics import Metric
+from transforms.plan import TablePlan
+from transforms.planning import plan_tables
 from transforms.render import render
-from transforms.stages import Engine
-from transforms.table import PrivateSelection, PublicKeys, Table, column_names
+from transforms.stages import Engine, unit_columns
+from transforms.table import PrivateSelection, PublicKeys, Table
 from transforms.wire import unpack_table
 
 BATCH_BYTES = 64 << 20
@@ -39,6 +41,8 @@ PARTIAL_ROWS = 4_000_000
 THREADS = 2
 """Batches or shards under way at once on one worker."""
 
+_OTHER = "other"
+
 registry.register_coder(pa.Table, ArrowTableCoder)
 
 
@@ -52,7 +56,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
     sees the same numbers.
 
     Attributes:
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         plans: The tables with all their mechanisms.
         key: Secret of the release; must be the same in retries of one release.
         unit_shards: Shards of the first shuffle; a shard should stay below about 128 MiB.
@@ -73,7 +77,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         """Wires the stages."""
         _check_windowing(rows)
         engine = Engine(
-            column_names("unit", self.unit),
+            unit_columns(self.unit, self.plans),
             tuple(self.plans),
             self.key,
             self.unit_shards,
@@ -96,11 +100,46 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
             (bounded, zeros)
             | "Add public partitions" >> beam.Flatten()
             | "Group by partition shard" >> beam.GroupByKey()
-            | "Select and draw noise" >> _packed(_Draw(engine))
+            | _DrawPartitions(engine)
             | "Commit the draw" >> beam.Reshuffle()
             | "Split tables" >> beam.ParDo(_SplitTables(tuple(names))).with_outputs(*names)
         )
         return {name: drawn[name] for name in names}
+
+
+@dataclass
+class _DrawPartitions(beam.PTransform[PCollection[Any], PCollection[tuple[int, bytes]]]):
+    """Draws all partitions, and where a table has one, the row of those not selected.
+
+    Attributes:
+        engine: What all workers agree on.
+    """
+
+    engine: Engine
+
+    def expand(self, shards: PCollection[Any]) -> PCollection[tuple[int, bytes]]:
+        """Wires both draws."""
+        do_fn = beam.ParDo(_Draw(self.engine)).with_output_types(tuple[int, bytes])
+        if not self.engine.tables_with_other:
+            alone: PCollection[tuple[int, bytes]] = shards | "Select and draw noise" >> do_fn
+            return alone
+        drawn = shards | "Select and draw noise" >> do_fn.with_outputs(_OTHER, main="drawn")
+        zeros = (
+            shards.pipeline
+            | "Start other partitions" >> beam.Create([None])
+            | "List other partitions" >> _packed(_NoOthers(self.engine))
+        )
+        other = (
+            (drawn[_OTHER], zeros)
+            | "Add no other partitions" >> beam.Flatten()
+            | "Group other partitions by table" >> beam.GroupByKey()
+            | "Draw noise of other partitions" >> _packed(_DrawOther(self.engine))
+        )
+        both: PCollection[tuple[int, bytes]] = (
+            drawn["drawn"],
+            other,
+        ) | "Add other partitions" >> beam.Flatten()
+        return both
 
 
 @dataclass
@@ -120,13 +159,15 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
         ... )  # doctest: +SKIP
 
     Attributes:
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         keys: Key columns.
         metrics: Metrics by the name of their column.
         budget: Budget of this table. A second run draws again and spends it again.
         bounds: Contribution bounds.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise.
+        guarantee: What is protected.
+        other: Whether partitions that are not selected are released as one row with null keys.
     """
 
     unit: str | Sequence[str]
@@ -136,11 +177,15 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
     noise: NoiseKind = "laplace"
+    guarantee: Guarantee = Guarantee()
+    other: bool = False
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
         """Wires plan, draw and rendering."""
-        table = Table(self.keys, self.metrics, self.bounds, self.partitions, self.noise)
-        (plan,) = plan_tables({"table": table}, self.budget)
+        table = Table(
+            self.keys, self.metrics, self.bounds, self.partitions, self.noise, other=self.other
+        )
+        (plan,) = plan_tables({"table": table}, self.budget, self.guarantee)
         drawn = rows | "Draw" >> DrawTables(self.unit, (plan,))
         rendered: PCollection[pa.Table] = drawn["table"] | "Render" >> beam.Map(
             _render, plan
@@ -256,13 +301,37 @@ class _Zeros(beam.DoFn):
 
 
 class _Draw(beam.DoFn):
-    """Draws the partitions of each shard."""
+    """Draws the partitions of each shard, and sends what was not selected to another output."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-        yield self._engine.draw_partitions(*shard)
+    def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
+        drawn, other = self._engine.draw_partitions(*shard)
+        yield drawn
+        if other is not None:
+            table, _ = drawn
+            yield TaggedOutput(_OTHER, (table, other))
+
+
+class _NoOthers(beam.DoFn):
+    """Sends zeros for each row of other partitions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def process(self, start: None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
+        yield from self._engine.no_others()
+
+
+class _DrawOther(beam.DoFn):
+    """Draws the row of other partitions of each table."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def process(self, table: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+        yield self._engine.draw_other(*table)
 
 
 class _SplitTables(beam.DoFn):

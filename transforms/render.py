@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from transforms.noise import half_width_95
+from transforms.metrics.base import ReleasedValue
 from transforms.plan import MetricPlan, TablePlan
 from transforms.table import released_columns
 
@@ -17,30 +19,35 @@ def render(drawn: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
         plan: The table.
 
     Returns:
-        Rows sorted by key. Per metric: the value in the column's unit, `<name>_std` the standard
+        Rows sorted by key. Per released value: the value in its unit, `<name>_std` the standard
         deviation of its noise, `<name>_low` and `<name>_high` the bounds of the 95 % interval of
-        the value before noise.
+        the value before noise. The row of other partitions is last: its keys are null, and so are
+        metrics that do not add up.
     """
-    columns: list[pl.Expr] = [pl.col(name) for name in plan.keys]
-    for metric in plan.metrics:
-        value = pl.col(metric.name)
-        half_width = half_width_95(metric.mechanism)
-        parts = (
-            _in_units(value, metric),
-            pl.lit(metric.noise_std),
-            _in_units(value - half_width, metric),
-            _in_units(value + half_width, metric),
+    if not plan.other:
+        return _render(drawn, plan, plan.metrics).sort(plan.keys)
+    is_other = drawn[plan.keys[0]].is_null()
+    selected = _render(drawn.filter(~is_other), plan, plan.metrics).sort(plan.keys)
+    return pl.concat([selected, _render(drawn.filter(is_other), plan, plan.other)])
+
+
+def _render(drawn: pl.DataFrame, plan: TablePlan, metrics: Sequence[MetricPlan]) -> pl.DataFrame:
+    columns = drawn.select(plan.keys).get_columns()
+    for metric in metrics:
+        values = (
+            metric.metric.render(metric.name, drawn, metric.noises)
+            if metric.noises
+            else [_nothing(drawn.height)] * len(metric.released)
         )
-        names = released_columns(metric.name)
-        columns += [part.alias(name) for part, name in zip(parts, names, strict=True)]
-    return drawn.select(columns).sort(plan.keys)
+        for name, value in zip(metric.released, values, strict=True):
+            parts = (value.value, value.std, value.low, value.high)
+            columns += [
+                part.alias(column)
+                for part, column in zip(parts, released_columns(name), strict=True)
+            ]
+    return pl.DataFrame(columns)
 
 
-def _in_units(granules: pl.Expr, metric: MetricPlan) -> pl.Expr:
-    step = metric.granularity
-    if step == 1:
-        return granules
-    per_unit = 1 / step
-    if per_unit == per_unit.to_integral_value():
-        return granules / int(per_unit)
-    return granules * float(step)
+def _nothing(rows: int) -> ReleasedValue:
+    whole = pl.Series([None] * rows, dtype=pl.Int64)
+    return ReleasedValue(whole, whole.cast(pl.Float64), whole, whole)

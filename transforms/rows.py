@@ -21,7 +21,7 @@ from datetime import MAXYEAR, MINYEAR, date
 import polars as pl
 import pyarrow as pa
 
-from transforms.metrics import MAX_VALUE_GRANULES, Sum
+from transforms.accumulators import value_name
 
 _EXACT = (pl.Boolean, pl.Date, pl.Time, pl.String, pl.Binary, pl.UInt64, pl.Null)
 
@@ -42,7 +42,7 @@ def canonical_rows(
         table: Raw rows.
         identity_columns: Privacy unit and key columns, of any scalar type. Whole numbers become
             Int64, floats Float64, categories text, timestamps microseconds.
-        value_columns: Columns to sum, numeric or boolean. They become Float64.
+        value_columns: Columns of numbers, numeric or boolean. They become Float64.
 
     Returns:
         The columns, values under the names given by `value_name`; NaN is null everywhere.
@@ -121,7 +121,7 @@ def as_listed(name: str, dtype: pl.DataType, listed: pl.DataType) -> pl.Expr:
 
 
 def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
-    """Returns the type that a unit or key column of the given type is cast to.
+    """Returns the type that a unit, key or counted column of the given type is cast to.
 
     Raises:
         TypeError: The type is not scalar.
@@ -138,18 +138,13 @@ def canonical_type(name: str, dtype: pl.DataType) -> pl.DataType:
         return pl.Datetime("us", dtype.time_zone)
     if isinstance(dtype, pl.Duration):
         return pl.Duration("us")
-    raise TypeError(f"column {name!r} has the type {dtype}; allowed for units and keys: scalars")
+    raise TypeError(f"column {name!r} has the type {dtype}; allowed here: scalars")
 
 
 def check_value_type(name: str, dtype: pl.DataType) -> None:
-    """Raises a TypeError when a column of the given type cannot be summed."""
+    """Raises a TypeError when a column of the given type has no numbers."""
     if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
-        raise TypeError(f"column {name!r} has the type {dtype}; allowed for sums: numbers")
-
-
-def value_name(column: str) -> str:
-    """Returns the name of a column in its role as a value, apart from its role as a key."""
-    return f"value:{column}"
+        raise TypeError(f"column {name!r} has the type {dtype}; allowed here: numbers")
 
 
 def without_nulls(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -157,21 +152,6 @@ def without_nulls(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     if not any(frame[name].null_count() for name in columns):
         return frame
     return frame.drop_nulls(columns)
-
-
-def granules(metric: Sum) -> pl.Expr:
-    """Returns the expression of a row's value as a whole number of granules.
-
-    The value times 1 / granularity is clipped and rounded half to even, to an Int32. With
-    `clip_total` it is clipped to `MAX_VALUE_GRANULES` on both sides, so that no total can overflow.
-    """
-    low, high = (
-        metric.interval_granules
-        if metric.clip is not None
-        else (-MAX_VALUE_GRANULES, MAX_VALUE_GRANULES)
-    )
-    scaled = pl.col(value_name(metric.column)) * float(1 / metric.step)
-    return scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32).fill_null(0)
 
 
 def _column(column: pa.ChunkedArray) -> pl.Series:

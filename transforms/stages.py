@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.batches import Batch, make_batch
-from transforms.bounding import add_up, bound_and_sum, public_zeros
+from transforms.bounding import add_up, add_up_others, bound_and_sum, no_others, public_zeros
 from transforms.contributions import (
     Contributions,
     Numbering,
@@ -25,12 +25,24 @@ from transforms.contributions import (
     number_partitions,
     prune,
 )
-from transforms.draw import draw
+from transforms.draw import draw, draw_other
 from transforms.hashing import HashKey
 from transforms.partitions import hash_keys
 from transforms.plan import TablePlan
 from transforms.rows import canonical_rows, select_columns, without_nulls
+from transforms.table import column_names
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
+
+
+def unit_columns(unit: str | Sequence[str], plans: Sequence[TablePlan]) -> tuple[str, ...]:
+    """Returns the privacy unit columns; none are needed where single rows are protected.
+
+    Raises:
+        ValueError: There is none and tables need some, or one cannot be used.
+    """
+    if not unit and all(plan.guarantee.bounding == "row" for plan in plans):
+        return ()
+    return column_names("unit", unit)
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Engine:
     """What all workers of one release agree on.
 
     Attributes:
-        unit: Privacy unit columns.
+        unit: Privacy unit columns; there may be none where single rows are protected.
         plans: The tables.
         key: Secret of the release.
         unit_shards: Shards of the first shuffle, which brings a unit's contributions together.
@@ -58,13 +70,13 @@ class Engine:
 
     @property
     def identity_columns(self) -> list[str]:
-        """Privacy unit and key columns."""
-        return [*self.unit, *(name for plan in self.plans for name in plan.keys)]
+        """Privacy unit and key columns, and those whose values are counted."""
+        return [*self.unit, *(name for plan in self.plans for name in plan.identity_columns)]
 
     @property
     def value_columns(self) -> list[str]:
-        """Columns to sum."""
-        return [metric.column for plan in self.plans for metric in plan.sums]
+        """Columns of numbers."""
+        return [name for plan in self.plans for name in plan.value_columns]
 
     def select(self, table: pa.Table) -> pa.Table:
         """Returns the columns that the release reads."""
@@ -99,7 +111,7 @@ class Engine:
     ) -> list[tuple[int, bytes]]:
         packed = []
         for table, contributions in enumerate(group_shard(batches, shard, numberings)):
-            pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)
+            pruned = prune(contributions, self.plans[table])
             if len(pruned):
                 key = table * self.unit_shards + shard
                 packed.append((key, pack_contributions(pruned.compact())))
@@ -122,7 +134,7 @@ class Engine:
     def partial_sums(self, table: int, contributions: Sequence[Contributions]) -> pl.DataFrame:
         """Merges, bounds and sums up all contributions of some units to one table."""
         plan = self.plans[table]
-        pruned = prune(merge(contributions), plan.bounds.max_partitions_contributed)
+        pruned = prune(merge(contributions), plan)
         return bound_and_sum(pruned, plan)
 
     def shard_partials(
@@ -147,7 +159,9 @@ class Engine:
             for packed in self.shard_partials(table, [public_zeros(plan)])
         ]
 
-    def draw_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
+    def draw_partitions(
+        self, shard_key: int, packed: Iterable[bytes]
+    ) -> tuple[tuple[int, bytes], bytes | None]:
         """Selects and draws noise for the partitions of one shard. Every call draws anew.
 
         Args:
@@ -155,11 +169,41 @@ class Engine:
             packed: Everything that `shard_partials` and `zeros` made for that key.
 
         Returns:
-            The table's number and the packed draw, whose schema metadata names the shard and the
-            draw.
+            The table's number with the packed draw, whose schema metadata names the shard and the
+            draw; and the packed sums of partitions that were not selected, if the table needs them.
         """
         table = shard_key // self.partition_shards
         plan = self.plans[table]
         partials = add_up([unpack_frame(part) for part in packed], plan)
-        origin = {"shard": str(shard_key), "draw": uuid.uuid4().hex}
-        return table, pack_frame(draw(partials, plan), origin)
+        drawn = draw(partials, plan)
+        other = None if drawn.other is None else pack_frame(drawn.other)
+        return (table, pack_frame(drawn.drawn, _origin(str(shard_key)))), other
+
+    def no_others(self) -> list[tuple[int, bytes]]:
+        """Returns packed sums of zero for all rows of other partitions."""
+        return [
+            (table, pack_frame(no_others(self.plans[table]))) for table in self.tables_with_other
+        ]
+
+    @property
+    def tables_with_other(self) -> list[int]:
+        """Numbers of the tables with a row of other partitions."""
+        return [table for table, plan in enumerate(self.plans) if plan.other]
+
+    def draw_other(self, table: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
+        """Draws the noise of a row of other partitions. Every call draws anew.
+
+        Args:
+            table: The table's number.
+            packed: All sums of partitions of that table that were not selected.
+
+        Returns:
+            The table's number and the packed draw.
+        """
+        plan = self.plans[table]
+        partials = add_up_others([unpack_frame(part) for part in packed], plan)
+        return table, pack_frame(draw_other(partials, plan), _origin(f"other{table}"))
+
+
+def _origin(shard: str) -> dict[str, str]:
+    return {"shard": shard, "draw": uuid.uuid4().hex}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from transforms.bounds import Bounds
 from transforms.mechanisms import (
     NoiseKind,
     SelectionStrategy,
@@ -15,11 +16,15 @@ from transforms.mechanisms import (
     check_pre_threshold,
     check_selection_strategy,
 )
-from transforms.metrics import Bounds, Metric, Sum
+from transforms.metrics import Metric
+from transforms.metrics.base import item_column
 from transforms.rows import identity
 
 SELECTION = "selection"
 """Name of the private selection among the shares of a table."""
+
+OTHER = "other"
+"""Name of the row of other partitions among the shares of a table."""
 
 RESERVED = ("privacy_units:", "partition:", "public:", "value:")
 """Beginnings of column names that the engine uses itself."""
@@ -30,8 +35,9 @@ class PrivateSelection:
     """Partitions are chosen by a differentially private mechanism.
 
     Attributes:
-        strategy: `truncated_geometric` (optimal for one table), `laplace` or `gaussian`
-            thresholding of the number of privacy units.
+        strategy: `truncated_geometric` (optimal for units with one partition), `laplace` or
+            `gaussian` thresholding of the number of privacy units, or `weighted_gaussian`
+            thresholding of their weight, for units with many partitions.
         pre_threshold: Partitions with fewer units are never released; None for no such rule.
     """
 
@@ -40,7 +46,7 @@ class PrivateSelection:
 
     def __post_init__(self) -> None:
         check_selection_strategy(self.strategy)
-        check_pre_threshold(self.pre_threshold)
+        check_pre_threshold(self.pre_threshold, self.strategy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +83,17 @@ class Table:
 
     Attributes:
         keys: Key columns; one combination of their values is a partition.
-        metrics: Released columns by name.
+        metrics: Released columns by name; none, with private selection, to release only which
+            partitions there are.
         bounds: Contribution bounds of one privacy unit in this table.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise on every metric.
+        other: With private selection, whether all partitions that are not selected are released as
+            one more row, whose keys are null. Their privacy units are not counted in it: a unit may
+            be in several of them.
         share: Part of the release's budget, against the other tables.
-        shares: Parts of the table's budget per metric name and `selection`; 1 where not given.
+        shares: Parts of the table's budget per metric name, `selection` and `other`; 1 where not
+            given.
 
     Raises:
         ValueError: A name or share is not allowed.
@@ -93,6 +104,7 @@ class Table:
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
     noise: NoiseKind = "laplace"
+    other: bool = False
     share: float = 1.0
     shares: Mapping[str, float] = field(default_factory=dict)
 
@@ -100,20 +112,25 @@ class Table:
         object.__setattr__(self, "keys", column_names("keys", self.keys))
         object.__setattr__(self, "metrics", dict(self.metrics))
         object.__setattr__(self, "shares", dict(self.shares))
-        if not self.metrics:
-            raise ValueError("a table needs at least one metric")
+        if not self.metrics and isinstance(self.partitions, PublicKeys):
+            raise ValueError("a table with public keys needs at least one metric")
         for name in self.metrics:
-            if ":" in name or name == SELECTION:
+            if ":" in name or name in (SELECTION, OTHER):
                 raise ValueError(
                     f"{name!r} is no name for a metric; allowed: names without a colon, "
-                    f"other than {SELECTION!r}"
+                    f"other than {SELECTION!r} and {OTHER!r}"
                 )
-        for name in [*self.keys, *(m.column for m in self.metrics.values() if isinstance(m, Sum))]:
-            check_column_name(name)
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
-                raise ValueError(f"{name} is {metric!r}; allowed: Count(), PrivacyUnitCount(), Sum")
-        names = [*self.keys, *(c for name in self.metrics for c in released_columns(name))]
+                raise ValueError(f"{name} is {metric!r}; allowed: a metric such as Count()")
+            for column in (*metric.value_columns, *metric.identity_columns):
+                check_column_name(column)
+        for name in self.keys:
+            check_column_name(name)
+        names = [
+            *self.keys,
+            *(column for name, metric in self.metrics.items() for column in _columns(name, metric)),
+        ]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
@@ -125,6 +142,11 @@ class Table:
                     f"the public key list has the columns {', '.join(listed)}; "
                     f"the keys are {', '.join(self.keys)}"
                 )
+        if self.other and not (isinstance(self.partitions, PrivateSelection) and self.in_other):
+            raise ValueError(
+                "other adds up what private selection leaves out; allowed: with private selection, "
+                "and with a metric other than privacy_unit_count"
+            )
         allowed = list(self.spenders)
         for name, share in self.shares.items():
             if name not in allowed:
@@ -134,9 +156,17 @@ class Table:
 
     @property
     def spenders(self) -> dict[str, float]:
-        """Share of the table's budget per mechanism: the selection, then the metrics."""
-        names = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
-        return {name: self.shares.get(name, 1.0) for name in [*names, *self.metrics]}
+        """Share of the table's budget: the selection, the metrics, the row of other partitions."""
+        first = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
+        last = [OTHER] if self.other else []
+        return {name: self.shares.get(name, 1.0) for name in [*first, *self.metrics, *last]}
+
+    @property
+    def in_other(self) -> list[str]:
+        """Metrics of the row of other partitions."""
+        return (
+            [name for name, metric in self.metrics.items() if metric.adds_up] if self.other else []
+        )
 
 
 def column_names(what: str, names: str | Sequence[str]) -> tuple[str, ...]:
@@ -166,6 +196,16 @@ def released_columns(metric: str) -> tuple[str, str, str, str]:
     They are the value, the standard deviation of its noise, and the ends of its 95 % interval.
     """
     return metric, f"{metric}_std", f"{metric}_low", f"{metric}_high"
+
+
+def _columns(name: str, metric: Metric) -> Iterator[str]:
+    """Yields the columns that a metric has on its way and in the end."""
+    for suffix in metric.released:
+        yield from released_columns(name + suffix)
+    for component in metric.components:
+        yield from (name + suffix for suffix in component.column_suffixes if suffix)
+    if metric.items is not None:
+        yield item_column(name)
 
 
 def check_share(name: str, share: float) -> None:

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from transforms.contributions import Contributions
 from transforms.hashing import Hash128, HashKey
+from transforms.items import ItemCounts
 from transforms.partitions import PartitionSet
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 _FIXED_COLUMNS = ("unit", "partition", "rows")
+_ITEM_COLUMNS = ("contribution", "item", "count")
 
 
 def pack_frame(frame: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
@@ -41,7 +43,7 @@ def unpack_table(packed: bytes) -> pa.Table:
 
 
 def pack_contributions(contributions: Contributions) -> bytes:
-    """Writes contributions as three streams: the contributions, their units, their partitions.
+    """Writes contributions as streams: themselves, their units, their partitions, their items.
 
     Accumulators travel in the smallest integer type that holds them.
     """
@@ -56,6 +58,9 @@ def pack_contributions(contributions: Contributions) -> bytes:
     _write(sink, pa.table({name: pa.array(_shrink(column)) for name, column in columns.items()}))
     _write(sink, pa.table({name: pa.array(column) for name, column in units.items()}))
     _write(sink, contributions.partitions.keys.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    for counts in contributions.items:
+        arrays = (_shrink(counts.contribution), counts.item, _shrink(counts.count))
+        _write(sink, pa.table(dict(zip(_ITEM_COLUMNS, map(pa.array, arrays), strict=True))))
     packed: bytes = sink.getvalue().to_pybytes()
     return packed
 
@@ -69,6 +74,11 @@ def unpack_contributions(packed: bytes, key: HashKey) -> Contributions:
     """
     source = pa.BufferReader(packed)
     columns, units, partitions = _read(source), _read(source), _read(source)
+    items = []
+    while source.tell() < len(packed):
+        part = _read(source)
+        contribution, item, count = (part[name].to_numpy() for name in _ITEM_COLUMNS)
+        items.append(ItemCounts(contribution, item, count.astype(np.int64)))
     sums = [name for name in columns.column_names if name not in _FIXED_COLUMNS]
     return Contributions(
         Hash128(units["low"].to_numpy(), units["high"].to_numpy()),
@@ -77,6 +87,7 @@ def unpack_contributions(packed: bytes, key: HashKey) -> Contributions:
         columns["partition"].to_numpy(),
         columns["rows"].to_numpy(),
         tuple(columns[name].to_numpy() for name in sums),
+        tuple(items),
     )
 
 

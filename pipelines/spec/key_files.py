@@ -63,9 +63,36 @@ def read_key_file(
         ValueError: The file cannot be read, lacks a column or is too long, or a value is not of
             the input's type.
     """
+    frame = read_columns(file, columns, what="key file")
+    is_text = PurePosixPath(file).suffix == ".csv"
+    for key in columns:
+        try:
+            if key in types and is_text:
+                frame = frame.with_columns(_parse(frame[key], types[key]))
+            elif key in types:
+                frame = frame.with_columns(_as_input_type(frame[key], types[key]))
+        except ValueError as error:
+            raise ValueError(f"{file}: {key} {error}") from None
+    return frame
+
+
+def read_columns(file: str, columns: Sequence[str], what: str) -> pl.DataFrame:
+    """Reads columns of a csv or parquet file as they are.
+
+    Args:
+        file: The file.
+        columns: Columns to read.
+        what: What the file should be, for messages.
+
+    Returns:
+        The columns, in the order asked for; those of a csv file as text.
+
+    Raises:
+        ValueError: The file cannot be read, lacks a column or is too long.
+    """
     extension = PurePosixPath(file).suffix
     if extension not in (".csv", ".parquet"):
-        raise ValueError(f"{file} is not a key file; allowed: .csv and .parquet")
+        raise ValueError(f"{file} is not a {what}; allowed: .csv and .parquet")
     if "://" not in file and not Path(file).is_file():
         raise ValueError(f"no such file: {file}")
     try:
@@ -80,14 +107,6 @@ def read_key_file(
         raise ValueError(f"{file} cannot be read as {extension[1:]}: {reason}") from None
     if frame.height > MAX_PARTITIONS:
         raise ValueError(f"{file} has more rows than allowed: {MAX_PARTITIONS}")
-    for key in columns:
-        try:
-            if key in types and extension == ".csv":
-                frame = frame.with_columns(_parse(frame[key], types[key]))
-            elif key in types:
-                frame = frame.with_columns(_as_input_type(frame[key], types[key]))
-        except ValueError as error:
-            raise ValueError(f"{file}: {key} {error}") from None
     return frame
 
 

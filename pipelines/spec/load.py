@@ -42,7 +42,7 @@ class LoadedRelease:
             pattern
             if "://" in pattern
             else os.path.normpath(Path(folder) / Path(pattern).expanduser())
-            for pattern in self.spec.input.files
+            for pattern in self.spec.input.files or ()
         )
 
     @property

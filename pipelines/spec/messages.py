@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from pipelines.spec.errors import KeyPath, closest_word, describe, did_you_mean
 from pipelines.spec.fields import PROBLEMS, Model
+from pipelines.spec.metric_specs import METRIC_MODELS
 from pipelines.spec.release_spec import ReleaseSpec
 from pipelines.spec.source import ProblemList
 from pipelines.spec.table_spec import UNION_TAGS
@@ -38,12 +39,13 @@ def add_problems(error: ValidationError, problems: ProblemList) -> None:
         problems: Where the problems go.
     """
     details = error.errors(include_url=False)
-    misspelt = {_meant(detail) for detail in details if detail["type"] == "extra_forbidden"}
+    unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
+    misspelt = {(*_path(detail)[:-1], _meant(detail)) for detail in unknown}
     for detail in details:
         path = _path(detail)
         match detail["type"]:
             case "extra_forbidden":
-                problems.add(path, _unknown_key(path), at_key=True)
+                problems.add(path, _unknown_key(detail), at_key=True)
             case "missing" if path not in misspelt:
                 problems.add(path[:-1], f"the key {path[-1]!r} is missing")
             case "missing" | "default_factory_not_called":
@@ -81,19 +83,23 @@ def _is_quoted_number(value: Any) -> bool:
         return False
 
 
-def _unknown_key(path: KeyPath) -> str:
-    allowed = _keys_beside(path)
-    suggestion = did_you_mean(path[-1], allowed)
+def _unknown_key(detail: ErrorDetails) -> str:
+    allowed = _keys_beside(detail)
+    suggestion = did_you_mean(detail["loc"][-1], allowed)
     return f"unknown key{suggestion or '; allowed: ' + ', '.join(allowed)}"
 
 
-def _meant(detail: ErrorDetails) -> KeyPath:
+def _meant(detail: ErrorDetails) -> str | int:
+    key = detail["loc"][-1]
+    return closest_word(key, _keys_beside(detail)) or key
+
+
+def _keys_beside(detail: ErrorDetails) -> list[str]:
+    """Returns the keys that the model around the place of an error has."""
+    around = METRIC_MODELS.get(str(detail["loc"][-2])) if len(detail["loc"]) > 1 else None
+    if around is not None:
+        return list(around.model_fields)
     path = _path(detail)
-    return (*path[:-1], closest_word(path[-1], _keys_beside(path)) or path[-1])
-
-
-def _keys_beside(path: KeyPath) -> list[str]:
-    """Returns the keys that the model around the last step of a path has."""
     model: type[Model] = ReleaseSpec
     steps = iter(path[:-1])
     for step in steps:

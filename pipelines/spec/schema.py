@@ -23,12 +23,12 @@ def release_schema() -> dict[str, Any]:
 def _tidy(entry: dict[str, Any]) -> None:
     if "description" in entry:
         entry["description"] = entry["description"].replace("\n", " ")
-    if "patternProperties" in entry:
-        entry["additionalProperties"] = False
     if entry.get("default", ...) is None:
         del entry["default"]
         kinds = [kind for kind in entry.pop("anyOf", []) if kind != {"type": "null"}]
         entry.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+    if "patternProperties" in entry:
+        entry["additionalProperties"] = False
 
 
 def schema_text() -> str:

@@ -109,8 +109,9 @@ class ProblemList:
     def add_engine_error(self, path: KeyPath, error: ValueError) -> None:
         """Adds an error of the engine.
 
-        The engine's messages begin with the name of the field at fault. Where the config has that
-        key, the problem is put there and the message goes on from the name.
+        The engine's messages begin with the name of the field at fault, or with its path:
+        `metrics.seconds.clip_total`. Where the config has that key, the problem is put there and
+        the message goes on from the name.
 
         Args:
             path: The value that the engine was given, or the mapping that it was made of.
@@ -118,11 +119,11 @@ class ProblemList:
         """
         message = str(error)
         first, _, rest = message.partition(" ")
-        for place in (path, (*path, first)):
-            if place[-1:] == (first,) and place in self.source.values:
-                self.add(place, rest)
-                return
-        self.add(path, message)
+        place = path if path[-1:] == (first,) else (*path, *first.split("."))
+        if place in self.source.values:
+            self.add(place, rest)
+        else:
+            self.add(path, message)
 
     @contextmanager
     def at(self, path: KeyPath) -> Iterator[None]:

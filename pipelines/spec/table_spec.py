@@ -7,7 +7,7 @@ is written once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -18,13 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.spec.columns import NamedColumn
 from pipelines.spec.errors import KeyPath
 from pipelines.spec.fields import (
-    Interval,
     KeyValue,
     Model,
     Name,
-    Number,
     Share,
     Text,
     WholeNumber,
@@ -32,17 +31,39 @@ from pipelines.spec.fields import (
     refuse,
     wrong_kind,
 )
+from pipelines.spec.metric_specs import (
+    METRIC_MODELS,
+    ColumnMetricSpec,
+    MetricName,
+    MetricSpec,
+    SumSpec,
+)
+from pipelines.spec.publish_spec import (
+    PercentChangeSpec,
+    PublishSpec,
+    RatioSpec,
+    derived_problems,
+    publish_problems,
+)
+from transforms.bounds import Bounds
 from transforms.mechanisms import NoiseKind, SelectionStrategy
-from transforms.metrics import Bounds, Count, Metric, PrivacyUnitCount, Sum
+from transforms.metrics import Count, Metric, PrivacyUnitCount
 from transforms.table import SELECTION, PrivateSelection
 
-MetricName = Literal["count", "privacy_unit_count"]
-
-UNION_TAGS = ("<name>", "<settings>", "<file>", "<list>", "<mapping>")
+UNION_TAGS = ("<name>", *METRIC_MODELS, "<file>", "<list>", "<mapping>")
 """Steps that pydantic puts into the place of an error inside a union."""
 
 
-class BoundsSpec(Model):
+_L0_LINF = ("max_partitions_contributed", "max_contributions_per_partition")
+
+
+class BoundsSpec(
+    Model,
+    json_schema_extra={
+        "if": {"required": ["max_contributions"]},
+        "then": {"not": {"anyOf": [{"required": [name]} for name in _L0_LINF]}},
+    },
+):
     """How much of one privacy unit counts in a table."""
 
     max_partitions_contributed: WholeNumber = Field(default=1, json_schema_extra={"minimum": 1})
@@ -51,6 +72,9 @@ class BoundsSpec(Model):
         default=1, json_schema_extra={"minimum": 1}
     )
     """Rows of one privacy unit that count in one partition (Linf)."""
+    max_contributions: WholeNumber | None = Field(default=None, json_schema_extra={"minimum": 1})
+    """Rows of one privacy unit that count in the table, wherever they are (L1). Allowed only
+    without the other two."""
 
     @field_validator("*")
     @classmethod
@@ -58,9 +82,23 @@ class BoundsSpec(Model):
         Bounds(**{str(info.field_name): value})
         return value
 
+    @model_validator(mode="after")
+    def _check(self) -> BoundsSpec:
+        others = [name for name in _L0_LINF if name in self.model_fields_set]
+        if "max_contributions" in self.model_fields_set and others:
+            raise ValueError(
+                f"max_contributions stands beside {' and '.join(others)}; allowed: "
+                f"max_contributions alone, or {' with '.join(_L0_LINF)}"
+            )
+        return self
+
     def bounds(self) -> Bounds:
         """Returns the bounds for the engine."""
-        return Bounds(self.max_partitions_contributed, self.max_contributions_per_partition)
+        return Bounds(
+            self.max_partitions_contributed,
+            self.max_contributions_per_partition,
+            self.max_contributions,
+        )
 
 
 class SelectionSpec(Model):
@@ -69,7 +107,8 @@ class SelectionSpec(Model):
     strategy: SelectionStrategy = "truncated_geometric"
     """How the choice is made."""
     pre_threshold: WholeNumber | None = Field(default=None, json_schema_extra={"minimum": 1})
-    """Partitions with fewer privacy units are never released. Default: no such rule."""
+    """Partitions with fewer privacy units are never released; not with weighted_gaussian. Default:
+    no such rule."""
 
     @field_validator("pre_threshold")
     @classmethod
@@ -77,34 +116,14 @@ class SelectionSpec(Model):
         PrivateSelection(pre_threshold=value)
         return value
 
+    @model_validator(mode="after")
+    def _check(self) -> SelectionSpec:
+        self.selection()
+        return self
+
     def selection(self) -> PrivateSelection:
         """Returns the private selection for the engine."""
         return PrivateSelection(self.strategy, self.pre_threshold)
-
-
-class SumSpec(
-    Model, json_schema_extra={"oneOf": [{"required": ["clip"]}, {"required": ["clip_total"]}]}
-):
-    """Sum of a numeric column, with exactly one of clip and clip_total."""
-
-    sum: Text
-    """The numeric column."""
-    clip: Interval | None = None
-    """Smallest and largest value of one row, in the column's unit."""
-    clip_total: Interval | None = None
-    """Smallest and largest total of one privacy unit in one partition, in the column's unit."""
-    granularity: Number | None = Field(default=None, json_schema_extra={"exclusiveMinimum": 0})
-    """Step that values are rounded to, in the column's unit. Default: the power of ten at or below
-    a thousandth of the clip."""
-
-    @model_validator(mode="after")
-    def _check(self) -> SumSpec:
-        self.metric()
-        return self
-
-    def metric(self) -> Sum:
-        """Returns the sum for the engine."""
-        return Sum(self.sum, self.clip, self.clip_total, self.granularity)
 
 
 def _strategy_alone(value: Any) -> Any:
@@ -113,16 +132,6 @@ def _strategy_alone(value: Any) -> Any:
     if isinstance(value, dict):
         return value
     raise wrong_kind(f"{', '.join(get_args(SelectionStrategy))}, or a mapping with strategy")
-
-
-def _metric_kind(value: Any) -> str | None:
-    match value:
-        case str():
-            return "<name>"
-        case dict() | SumSpec():
-            return "<settings>"
-        case _:
-            return None
 
 
 def _public_kind(value: Any) -> str | None:
@@ -141,10 +150,6 @@ Selection = Annotated[
     SelectionSpec,
     BeforeValidator(_strategy_alone, json_schema_input_type=SelectionStrategy | SelectionSpec),
 ]
-MetricSpec = Annotated[
-    Annotated[MetricName, Tag("<name>")] | Annotated[SumSpec, Tag("<settings>")],
-    by_kind(_metric_kind, "count, privacy_unit_count, or a mapping with sum and clip"),
-]
 KeyFile = Annotated[Text, Tag("<file>")]
 KeyList = Annotated[
     KeyFile | Annotated[tuple[KeyValue, ...], Tag("<list>")],
@@ -158,7 +163,13 @@ PublicSpec = Annotated[
 ]
 
 
-class TableSpec(Model):
+class TableSpec(
+    Model,
+    json_schema_extra={
+        "if": {"required": ["public"]},
+        "then": {"required": ["metrics"], "properties": {"metrics": {"minProperties": 1}}},
+    },
+):
     """One group-by of the release."""
 
     keys: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
@@ -170,16 +181,19 @@ class TableSpec(Model):
     Default: private selection."""
     selection: Selection | None = None
     """How partitions are chosen where they are not public. Default: truncated_geometric."""
-    bounds: BoundsSpec = BoundsSpec()
+    bounds: BoundsSpec = Field(default_factory=BoundsSpec)
     """How much of one privacy unit counts. Default: one row in one partition."""
-    metrics: dict[Name, MetricSpec] = Field(min_length=1)
-    """Released columns by name, and what each measures."""
+    metrics: dict[Name, MetricSpec] = Field(default={})
+    """Released columns by name, and what each measures. Default: none, with private selection: only
+    which partitions there are is released."""
     noise: NoiseKind = "laplace"
     """Distribution of the noise on the metrics."""
     share: Share = 1.0
     """Part of the budget, against the other tables."""
     shares: dict[Name, Share] = Field(default={})
     """Parts of the table's budget by metric, and for `selection`. Default: 1 each."""
+    publish: PublishSpec = Field(default_factory=PublishSpec)
+    """What is done with the noisy values before they are published; it costs nothing."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -188,16 +202,17 @@ class TableSpec(Model):
             return self.keys
         return tuple(self.public) if isinstance(self.public, dict) else ()
 
-    def named_columns(self) -> Iterator[tuple[KeyPath, str]]:
-        """Yields the columns of keys and of sums, each with its place inside the table."""
+    def named_columns(self) -> Iterator[NamedColumn]:
+        """Yields the columns of keys and of metrics, each with its place inside the table."""
         for index, key in enumerate(self.key_columns):
-            yield ("public", key) if self.keys is None else ("keys", index), key
+            path: KeyPath = ("public", key) if self.keys is None else ("keys", index)
+            yield NamedColumn(path, key, "identity")
         for name, metric in self.metrics.items():
-            if isinstance(metric, SumSpec):
-                yield ("metrics", name, "sum"), metric.sum
+            if isinstance(metric, ColumnMetricSpec):
+                yield from (named.inside("metrics", name) for named in metric.named_columns())
 
     def engine_metrics(self) -> dict[str, Metric]:
-        """Returns the metrics for the engine."""
+        """Returns the metrics for the engine: all but those that are made of released ones."""
         metrics: dict[str, Metric] = {}
         for name, metric in self.metrics.items():
             match metric:
@@ -205,9 +220,19 @@ class TableSpec(Model):
                     metrics[name] = Count()
                 case "privacy_unit_count":
                     metrics[name] = PrivacyUnitCount()
-                case SumSpec():
+                case ColumnMetricSpec():
                     metrics[name] = metric.metric()
+                case RatioSpec() | PercentChangeSpec():
+                    pass
         return metrics
+
+    def derived_metrics(self) -> dict[str, RatioSpec | PercentChangeSpec]:
+        """Returns the metrics that are made of released ones, after noise."""
+        return {
+            name: metric
+            for name, metric in self.metrics.items()
+            if isinstance(metric, RatioSpec | PercentChangeSpec)
+        }
 
     @model_validator(mode="after")
     def _check(self) -> TableSpec:
@@ -219,8 +244,33 @@ class TableSpec(Model):
             yield (), "the key 'keys' is missing; it may be left out where public is a mapping"
         if self.selection is not None and self.public is not None:
             yield ("selection",), "the partitions are public; allowed: only one of the two"
+        if self.public is not None and not self.metrics:
+            yield (
+                ("metrics",),
+                "the table has no metrics; it may have none with private selection, to release "
+                "only which partitions there are",
+            )
         if SELECTION in self.metrics:
             yield (
                 ("metrics", SELECTION),
                 "the name stands for the private selection in shares; allowed: any other name",
             )
+        additive, never_negative = self._additive(), self._never_negative()
+        yield from derived_problems(
+            self.derived_metrics(), self.metrics, additive, self.key_columns
+        )
+        yield from publish_problems(self.publish, self.metrics, never_negative)
+
+    def _additive(self) -> list[str]:
+        """Returns the metrics that are a value plus one draw of noise."""
+        return [
+            name
+            for name, metric in self.metrics.items()
+            if metric in get_args(MetricName) or isinstance(metric, SumSpec)
+        ]
+
+    def _never_negative(self) -> list[str]:
+        """Returns those of the additive metrics that are 0 or more before noise."""
+        sums = {name: spec for name, spec in self.metrics.items() if isinstance(spec, SumSpec)}
+        below_zero = {name for name, spec in sums.items() if spec.metric().interval[0] < 0}
+        return [name for name in self._additive() if name not in below_zero]

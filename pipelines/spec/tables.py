@@ -9,7 +9,8 @@ from pipelines.spec.load import LoadedRelease
 from pipelines.spec.public_keys import PublicKeyReader
 from pipelines.spec.source import ProblemList
 from pipelines.spec.table_spec import SelectionSpec
-from transforms.plan import TablePlan, plan_tables
+from transforms.plan import TablePlan
+from transforms.planning import plan_tables
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 _SOME_DELTA = 0.5
@@ -48,17 +49,18 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> tup
         ConfigError: The engine refuses a table or the budget.
     """
     budget = release.spec.privacy.budget()
+    guarantee = release.spec.privacy.guarantee()
     generous = replace(budget, delta=budget.delta or _SOME_DELTA)
     problems = ProblemList(release.source)
     for name, table in tables.items():
         with problems.at(("tables", name)):
-            plan_tables({name: table}, generous)
+            plan_tables({name: table}, generous, guarantee)
     problems.raise_if_any()
     with problems.at(("privacy", "epsilon")):
-        plan_tables(tables, generous)
+        plan_tables(tables, generous, guarantee)
     problems.raise_if_any()
     try:
-        return plan_tables(tables, budget)
+        return plan_tables(tables, budget, guarantee)
     except ValueError as error:
         problems.add_engine_error(("privacy", "delta"), error)
         raise ConfigError(problems.found) from None

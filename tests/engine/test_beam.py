@@ -38,7 +38,7 @@ TABLES = {
 @pytest.fixture
 def exact(monkeypatch):
     """Turns selection and noise off. There is no such mode outside of tests."""
-    monkeypatch.setattr("transforms.draw.add_noise", lambda values, mechanism: values)
+    monkeypatch.setattr("transforms.metrics.base.add_noise", lambda values, mechanism: values)
     monkeypatch.setattr("transforms.draw.select", lambda units, mechanism: units > 0)
 
 

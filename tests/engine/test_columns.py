@@ -11,12 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.bounding import rescale
-from transforms.contributions import Contributions, merge, prune
+from transforms.bounds import MAX_LINF, MAX_ROWS, Bounds
+from transforms.budget import Budget
+from transforms.contributions import Contributions, merge
+from transforms.contributions import prune as prune_for_plan
 from transforms.encode import encode
+from transforms.grid import MAX_VALUE_GRANULES
 from transforms.hashing import Hash128, HashKey, hash_rows, mix
-from transforms.metrics import MAX_LINF, MAX_ROWS, MAX_VALUE_GRANULES
+from transforms.metrics import Sum
+from transforms.metrics.base import rescale
 from transforms.partitions import PartitionSet
+from transforms.planning import plan_tables
+from transforms.table import Table
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
 
 KEY = HashKey(b"a key only for tests")
@@ -106,6 +112,12 @@ def contributions(rows):
         np.array([r[2] for r in rows], np.int64),
         (np.array([r[3] for r in rows], np.int64),),
     )
+
+
+def prune(whole, l0):
+    table = Table("p", {"s": Sum("x", clip=(-9, 9), granularity=1)}, Bounds(l0, 1))
+    (plan,) = plan_tables({"t": table}, Budget(1.0, 1e-6))
+    return prune_for_plan(whole, plan)
 
 
 def as_set(parts):

@@ -12,20 +12,32 @@ import math
 import random
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import polars as pl
 import pytest
-from oracle import as_dict, metric_names, oracle_partials
-from strategies import SCHEMA, arrow, cut
+from neighbours import assert_hidden, distances, exact, things, without
+from oracle import columns, oracle_partials
+from strategies import SCHEMA, cut
 from test_oracle import run_stages
 
+from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
 from transforms.hashing import HashKey, hash_rows
 from transforms.local import exact_partials
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
-from transforms.plan import plan_tables
+from transforms.metrics import (
+    Count,
+    DistinctCount,
+    Mean,
+    PrivacyUnitCount,
+    Quantiles,
+    Sum,
+    Variance,
+    VectorSum,
+)
+from transforms.planning import plan_tables
 from transforms.stages import Engine
-from transforms.table import PublicKeys, Table
+from transforms.table import PrivateSelection, PublicKeys, Table
 
 KEY = HashKey(b"a key only for tests")
 UNIT = ("device", "user")
@@ -39,27 +51,56 @@ METRICS = {
     "fine": Sum("value", clip=(0, 10), granularity=0.001),
     "coarse": Sum("value", clip=(-20, 3), granularity=1),
     "away_from_zero": Sum("value", clip=(2, 10), granularity=0.25),
-    "total": Sum("value", clip_total=(-8, 20), granularity=0.01),
+    "mean": Mean("value", (-10, 10)),
+    "variance": Variance("value", (-10, 10), granularity=0.5),
+    "around_ten": Variance("value", (9, 11)),
+    "vector": VectorSum(("value", "other"), 3.0, "l2", 0.25),
+    "manhattan": VectorSum(("value", "other"), 7.5, "l1", 1),
+    "box": VectorSum(("other", "value"), 2.0, "linf"),
+    "quantiles": Quantiles("value", (0.5, 0.9), (-20, 40)),
+    "coarse_median": Quantiles("other", (0.5,), (-3, 3), granularity=1),
+    "levels_seen": DistinctCount("level"),
+    "words_seen": DistinctCount("word"),
 }
-TABLES = {
-    "words": Table(("word",), METRICS, Bounds(2, 2)),
-    "levels": Table(("level",), METRICS, Bounds(1, 3)),
-    "both": Table(("day", "word"), METRICS, Bounds(3, 1)),
-    "public": Table(
-        ("word", "level"),
-        METRICS,
-        Bounds(2, 2),
-        PublicKeys(
-            pl.DataFrame(
-                [(word, level) for word in ("x", "z", "never") for level in (0.0, 1.5, INFINITY)],
-                schema=["word", "level"],
-                orient="row",
-            )
-        ),
-    ),
+TOTAL = {"total": Sum("value", clip_total=(-8, 20), granularity=0.01)}
+ALL = METRICS | TOTAL
+WEIGHTED = PrivateSelection("weighted_gaussian")
+PUBLIC = PublicKeys(
+    pl.DataFrame(
+        [(word, level) for word in ("x", "z", "never") for level in (0.0, 1.5, INFINITY)],
+        schema=["word", "level"],
+        orient="row",
+    )
+)
+BY_UNIT = {
+    "words": Table(("word",), ALL, Bounds(2, 2)),
+    "levels": Table(("level",), ALL, Bounds(1, 3), WEIGHTED),
+    "both": Table(("day", "word"), ALL, Bounds(3, 2), WEIGHTED, other=True),
+    "public": Table(("word", "level"), ALL, Bounds(2, 2), PUBLIC),
+    "l1_words": Table(("word",), ALL, Bounds(max_contributions=7), WEIGHTED),
+    "l1_both": Table(("day", "word"), ALL, Bounds(max_contributions=3), other=True),
 }
-PLANS = plan_tables(TABLES, Budget(1.0, 1e-6))
-SEEDS = range(4)
+BY_PARTITION = {
+    "words_of_days": Table(("word", "day"), ALL, Bounds(1, 2), WEIGHTED),
+    "levels_of_all": Table(("level",), ALL, Bounds(1, 3), other=True),
+}
+BY_ROW = {"any": Table(("word",), METRICS, Bounds(), WEIGHTED)}
+BUDGET = Budget(50.0, 1e-4)
+PLANS = (
+    *plan_tables(BY_UNIT, BUDGET),
+    *plan_tables(BY_PARTITION, BUDGET, Guarantee("add_remove", "unit_partition")),
+    *plan_tables(BY_ROW, BUDGET, Guarantee("add_remove", "row")),
+)
+REPLACED = (
+    *plan_tables(BY_UNIT, BUDGET, Guarantee("replace")),
+    *plan_tables(BY_PARTITION, BUDGET, Guarantee("replace", "unit_partition")),
+    *plan_tables(BY_ROW, BUDGET, Guarantee("replace", "row")),
+)
+BOUNDED = [plan for plan in PLANS if plan.guarantee.bounding != "row"]
+SEEDS = range(2)
+MOST_ROWS = 30
+UNBOUND = ("users", "weight", "total", "levels_seen", "words_seen")
+"""What more rows of a unit in a partition do not always change."""
 
 
 @cache
@@ -78,44 +119,53 @@ def crowded_rows(seed, count=300):
             "day": pick(DAYS),
             "level": pick([0.0, -0.0, 1.5, 2.5, NAN, INFINITY]),
             "value": pick(VALUES),
+            "other": pick([0.5, -0.5, 1.25, -8.0, 3.0, NAN]),
         }
         for _ in range(count)
     ]
 
 
-def exact(rows, plan, key=KEY):
-    return as_dict(exact_partials(arrow(rows), UNIT, plan, key), plan)
+@cache
+def truth(seed, plan):
+    """The oracle's table of crowded rows."""
+    return oracle_partials(crowded_rows(seed), UNIT, plan, KEY)
 
 
-def units_of(rows):
-    units = {tuple(row[name] for name in UNIT) for row in rows}
-    return sorted(who for who in units if None not in who)
+def name_of(plan):
+    """The name of a test."""
+    return f"{plan.name}-{plan.guarantee.adjacency}"
 
 
-def without(rows, who):
-    return [row for row in rows if tuple(row[name] for name in UNIT) != who]
+def neighbours(rows, plan):
+    """Tables of neighbouring data sets: rows without one thing or another."""
+    found = things(rows, UNIT, plan.guarantee.bounding)[:MOST_ROWS]
+    reduced = [exact(without(rows, thing), UNIT, plan, KEY) for thing in found]
+    if plan.guarantee.adjacency == "replace":
+        return pairwise([*reduced, reduced[0]])
+    everything = exact(rows, UNIT, plan, KEY)
+    return [(everything, part) for part in reduced]
 
 
-def changes(rows, who, plan):
-    """What a unit changes in every partition: {metric: [changes that are not zero]}."""
-    everybody, others = exact(rows, plan), exact(without(rows, who), plan)
-    zero = dict.fromkeys(metric_names(plan), 0)
-    moved = [
-        {name: values[name] - others.get(partition, zero)[name] for name in values}
-        for partition, values in everybody.items()
-    ]
-    assert set(others) <= set(everybody)
-    return {name: [move[name] for move in moved if move[name]] for name in metric_names(plan)}
-
-
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", BOUNDED, ids=lambda plan: plan.name)
 def test_every_bound_binds_in_this_data(plan):
     """The tests below have power: each bound, when it is lifted, changes the oracle's numbers."""
     rows = crowded_rows(0)
     bounded = oracle_partials(rows, UNIT, plan, KEY)
-    l0, linf = plan.bounds.max_partitions_contributed, plan.bounds.max_contributions_per_partition
-    for bounds in (Bounds(l0 + 1, linf), Bounds(l0, linf + 1)):
-        assert oracle_partials(rows, UNIT, replace(plan, bounds=bounds), KEY) != bounded
+    l0, linf = plan.bounds.l0_linf
+    if plan.bounds.max_contributions is not None:
+        looser = [Bounds(max_contributions=plan.bounds.max_contributions + 1)]
+    elif plan.guarantee.bounding == "unit_partition":
+        looser = [Bounds(1, linf + 1)]
+    else:
+        looser = [Bounds(l0 + 1, linf), Bounds(l0, linf + 1)]
+    for bounds in looser:
+        lifted = oracle_partials(rows, UNIT, replace(plan, bounds=bounds), KEY)
+        for name in columns(plan):
+            if name not in UNBOUND:
+                assert any(
+                    partition not in bounded or bounded[partition][name] != values[name]
+                    for partition, values in lifted.items()
+                ), name
     for name in SCHEMA:
         others = [row for row in rows if row[name] is not None]
         assert name not in (*UNIT, *plan.keys) or len(others) < len(rows)
@@ -130,49 +180,44 @@ def test_crowded_data_gives_what_the_oracle_gives(seed, unit_shards, batch_sizes
     bundles = [cut(bundle, batch_sizes) for bundle in cut(rows, bundle_sizes)]
     result = run_stages(bundles, Engine(UNIT, PLANS, KEY, unit_shards, partition_shards=3))
     for table, plan in enumerate(PLANS):
-        assert result[table] == oracle_partials(rows, UNIT, plan, KEY)
+        assert result[table] == truth(seed, plan)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
-def test_no_unit_of_crowded_data_moves_more_than_the_plan_says(plan, seed):
-    rows = crowded_rows(seed)
-    for who in units_of(rows):
-        moved = changes(rows, who, plan)
-        assert len(moved["users"]) <= plan.bounds.max_partitions_contributed
-        for planned in plan.metrics:
-            mechanism, sizes = planned.mechanism, [abs(size) for size in moved[planned.name]]
-            assert len(sizes) <= mechanism.l0
-            assert max(sizes, default=0) <= mechanism.linf
-            assert sum(sizes) <= mechanism.l1
-            assert math.hypot(*sizes) <= mechanism.l2
+@pytest.mark.parametrize("plan", [*PLANS, *REPLACED], ids=name_of)
+def test_neighbours_in_crowded_data_are_as_near_as_the_plan_says(plan, seed):
+    for before, after in neighbours(crowded_rows(seed), plan):
+        assert_hidden(before, after, plan)
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", PLANS[: len(BY_UNIT)], ids=name_of)
 def test_some_unit_moves_counts_as_far_as_the_plan_says(plan):
     """The sensitivities are not only safe but attained."""
-    rows = crowded_rows(0)
-    moved = [changes(rows, who, plan) for who in units_of(rows)]
-    for planned in plan.metrics:
-        if planned.name in ("uses", "users"):
-            assert max(sum(sizes[planned.name]) for sizes in moved) == planned.mechanism.l1
+    moved = [distances(*pair, plan) for pair in neighbours(crowded_rows(0), plan)]
+    for name in ("uses", "users") if plan.bounds.max_contributions is None else ("uses",):
+        largest = max(sum(map(abs, changes[name])) for changes in moved)
+        assert largest == plan.mechanisms[name].l1
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", PLANS, ids=name_of)
 def test_crowded_tables_add_up_over_units(plan):
     rows = crowded_rows(1)
-    added = exact([], plan)
-    for who in units_of(rows):
-        alone = [row for row in rows if tuple(row[name] for name in UNIT) == who]
-        for partition, values in exact(alone, plan).items():
-            before = added.setdefault(partition, dict.fromkeys(values, 0))
-            added[partition] = {name: before[name] + values[name] for name in values}
-    assert exact(rows, plan) == added
+    added = exact([], UNIT, plan, KEY)
+    for thing in things(rows, UNIT, "unit"):
+        alone = [rows[position] for position in sorted(thing)]
+        for partition, values in exact(alone, UNIT, plan, KEY).items():
+            before = added.get(partition)
+            added[partition] = (
+                values if before is None else {name: before[name] + values[name] for name in values}
+            )
+    assert exact(rows, UNIT, plan, KEY) == added
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", PLANS[: len(BY_UNIT)], ids=name_of)
 def test_which_partitions_are_kept_depends_on_the_secret(plan):
-    results = [exact(crowded_rows(0), plan, HashKey(bytes([number] * 16))) for number in range(5)]
+    rows = crowded_rows(0)
+    keys = [HashKey(bytes([number] * 16)) for number in range(5)]
+    results = [exact(rows, UNIT, plan, key) for key in keys]
     assert all(result != results[0] for result in results[1:])
 
 

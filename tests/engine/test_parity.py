@@ -19,10 +19,11 @@ from pipeline_dp.dp_computations import Sensitivities, create_additive_mechanism
 from pipeline_dp.partition_selection import create_partition_selection_strategy
 
 import transforms as dp
+from transforms.bounds import Bounds
 from transforms.mechanisms import SelectionMechanism
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.noise import release_probability, selection_threshold
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.table import PublicKeys, Table
 
 EPSILON = 1e7
@@ -72,7 +73,7 @@ def ours(rows, bounds, *, noise, metric, public=None, strategy="truncated_geomet
     if public is not None:
         partitions = PublicKeys(pl.DataFrame({"key": public}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transforms.draw.add_noise", lambda values, mechanism: values)
+        patch.setattr("transforms.metrics.base.add_noise", lambda values, mechanism: values)
         patch.setattr("transforms.draw.select", lambda units, mechanism: units > 1)
         released = dp.aggregate(
             pl.DataFrame(rows, schema=["unit", "key", "value"], orient="row"),
@@ -246,10 +247,10 @@ def their_sensitivities(parameters):
     }
 
 
-def without_rounding(planned):
+def without_rounding(planned_noise):
     """The std of our noise before it is rounded to whole granules: far above one granule here."""
-    granule = float(planned.granularity)
-    return math.sqrt(planned.noise_std**2 - granule**2 / 12)
+    granule = float(planned_noise.component.granularity)
+    return math.sqrt(planned_noise.std**2 - granule**2 / 12)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -280,16 +281,17 @@ def test_noise_is_as_wide(noise, epsilon, delta, l0, linf, clip):
         max_value=clip[1],
     )
     for planned in plan.metrics:
-        mechanism = planned.mechanism
+        (planned_noise,) = planned.noises
+        mechanism = planned_noise.mechanism
         assert mechanism.epsilon == pytest.approx(epsilon, rel=1e-9)
         spec = MechanismSpec(NOISES[noise].convert_to_mechanism_type())
         spec.set_eps_delta(epsilon, delta if noise == "gaussian" else 0)
         sensitivities = their_sensitivities(parameters)[planned.name]
         their_std = create_additive_mechanism(spec, sensitivities).std
-        rounding = float(planned.granularity) / their_std
+        rounding = float(planned_noise.component.granularity) / their_std
         if rounding < 0.5:
-            assert without_rounding(planned) == pytest.approx(their_std, rel=1e-3)
-        assert planned.noise_std == pytest.approx(their_std, rel=1e-3 + rounding**2 / 10)
+            assert without_rounding(planned_noise) == pytest.approx(their_std, rel=1e-3)
+        assert planned_noise.std == pytest.approx(their_std, rel=1e-3 + rounding**2 / 10)
 
 
 def test_the_comparison_of_noise_notices_another_sensitivity():

@@ -10,10 +10,11 @@ import pytest
 
 import transforms as dp
 from transforms.bounding import UNITS
+from transforms.bounds import Bounds
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
-from transforms.plan import plan_tables
+from transforms.metrics import Count, PrivacyUnitCount, Sum
+from transforms.planning import plan_tables
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 KEY = HashKey(b"a key only for tests")

@@ -6,12 +6,18 @@ on, the mutant moves with it. `tests` are the fewest and fastest tests that must
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from engine_mutants import ENGINE
+from mutant import Mutant
 
 BEAM = "tests/engine/test_beam.py"
 COLUMNS = "tests/engine/test_columns.py"
 CROWDED = "tests/engine/test_more.py"
 LINES = "tests/pipelines/test_lines.py"
+FOLDERS = "tests/pipelines/test_partition_folders.py"
+DRIFT = "tests/pipelines/test_schema_drift.py"
+AVRO = "tests/pipelines/test_avro.py"
+MEMBERS = "tests/pipelines/test_json_members.py"
+BIGQUERY = "tests/pipelines/test_bigquery.py"
 RUN = "tests/pipelines/test_run.py"
 GAPS = "tests/mutants/test_gaps.py"
 NOISE = "tests/transforms/test_noise.py"
@@ -20,52 +26,24 @@ PREPARATION = "tests/prepare/test_preparation.py"
 PLAN = "tests/transforms/test_budget_and_plan.py"
 RENDER = "tests/transforms/test_render.py"
 VALUES = "tests/prepare/test_values.py"
+RATIOS = "tests/postprocess/test_ratios.py"
+STEPS = "tests/postprocess/test_steps.py"
+PUBLISH = "tests/postprocess/test_publish.py"
+CONSISTENCY = "tests/postprocess/test_consistency.py"
+SPEC = "tests/spec/test_release_spec.py"
+ROWS = "tests/engine/test_rows_without_units.py"
 
 BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives"
-BY_ENUMERATION = f"{CROWDED}::test_no_unit_of_crowded_data_moves_more_than_the_plan_says"
+BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"
 SENSITIVITIES = f"{PLAN}::test_sensitivities"
 WHOLE_BUDGET = f"{PLAN}::test_plans_list_every_mechanism_and_use_the_budget_up"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One seeded bug.
-
-    Attributes:
-        name: What is wrong with it.
-        file: The file, from the root of the repository.
-        old: Text of the file to replace, there exactly once.
-        new: What takes its place.
-        tests: Node ids of tests of which one must fail.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-    @property
-    def module(self) -> str:
-        """The import name of the file."""
-        return self.file.removesuffix(".py").replace("/", ".")
-
-    def apply(self, source: str) -> str:
-        """Returns the text of the file with the bug."""
-        found = source.count(self.old)
-        if found != 1:
-            raise ValueError(
-                f"mutant {self.name}: its text is {found} times in {self.file}, not once; "
-                f"the code has moved on, and the mutant should follow:\n{self.old}"
-            )
-        return source.replace(self.old, self.new)
 
 
 BOUNDING = [
     Mutant(
         "l0_is_not_enforced_after_merging",
         "transforms/stages.py",
-        "pruned = prune(merge(contributions), plan.bounds.max_partitions_contributed)",
+        "pruned = prune(merge(contributions), plan)",
         "pruned = merge(contributions)",
         (BY_ENUMERATION,),
     ),
@@ -121,18 +99,20 @@ BOUNDING = [
     Mutant(
         "a_bundle_keeps_fewer_partitions_than_the_whole",
         "transforms/stages.py",
-        "pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)",
-        "pruned = prune(contributions, 1)",
+        "pruned = prune(contributions, self.plans[table])",
+        'one = __import__("dataclasses").replace(\n'
+        "                self.plans[table], bounds=type(self.plans[table].bounds)()\n"
+        "            )\n"
+        "            pruned = prune(contributions, one)",
         (BY_ORACLE,),
     ),
     Mutant(
         "a_bundle_keeps_the_partitions_that_come_first",
-        "transforms/stages.py",
-        "pruned = prune(contributions, self.plans[table].bounds.max_partitions_contributed)",
-        "pruned = contributions.take(\n"
-        "                np.flatnonzero(np.arange(len(contributions)) "
-        "< self.plans[table].bounds.max_partitions_contributed)\n"
-        "            )",
+        "transforms/contributions.py",
+        "contributions if keep.all() else contributions.where(keep)",
+        "contributions.where(\n"
+        "            np.arange(len(contributions)) < plan.max_partitions\n"
+        "        )",
         (BY_ORACLE,),
     ),
     Mutant(
@@ -159,29 +139,29 @@ BOUNDING = [
     Mutant(
         "linf_is_not_enforced_on_counts",
         "transforms/bounding.py",
-        "bounded[planned.name] = np.minimum(rows, linf)",
-        "bounded[planned.name] = rows",
+        "return np.minimum(rows, plan.max_rows)",
+        "return rows",
         (BY_ENUMERATION,),
     ),
     Mutant(
         "linf_is_not_enforced_on_sums",
-        "transforms/bounding.py",
-        "quotient * max_rows + (2 * remainder * max_rows + divisor) // (2 * divisor)",
+        "transforms/metrics/base.py",
+        "quotient * kept + (2 * remainder * kept + divisor) // (2 * divisor)",
         "total[over]",
         (BY_ENUMERATION,),
     ),
     Mutant(
         "rescaling_rounds_beyond_the_bound",
-        "transforms/bounding.py",
-        "(2 * remainder * max_rows + divisor) // (2 * divisor)",
-        "(remainder * max_rows) // divisor + 1",
+        "transforms/metrics/base.py",
+        "(2 * remainder * kept + divisor) // (2 * divisor)",
+        "(remainder * kept) // divisor + 1",
         (BY_ENUMERATION,),
     ),
     Mutant(
         "rescaling_overflows",
-        "transforms/bounding.py",
-        "quotient * max_rows + (2 * remainder * max_rows + divisor) // (2 * divisor)",
-        "(2 * total[over] * max_rows + divisor) // (2 * divisor)",
+        "transforms/metrics/base.py",
+        "quotient * kept + (2 * remainder * kept + divisor) // (2 * divisor)",
+        "(2 * total[over] * kept + divisor) // (2 * divisor)",
         (f"{COLUMNS}::test_rescaling_is_exact_at_every_size",),
     ),
     Mutant(
@@ -193,16 +173,16 @@ BOUNDING = [
     ),
     Mutant(
         "values_are_not_clipped",
-        "transforms/rows.py",
+        "transforms/grid.py",
         'scaled.clip(low, high).round(mode="half_to_even").cast(pl.Int32)',
         'scaled.round(mode="half_to_even").cast(pl.Int32, strict=False)',
         (BY_ENUMERATION,),
     ),
     Mutant(
         "totals_are_not_clipped",
-        "transforms/bounding.py",
-        "else np.clip(total, *planned.metric.interval_granules)",
-        "else total",
+        "transforms/metrics/sums.py",
+        "clipped = np.clip(total, *self.grid.granules)",
+        "clipped = total",
         (BY_ENUMERATION,),
     ),
 ]
@@ -278,45 +258,45 @@ DIRT = [
 
 PLANNING = [
     Mutant(
-        "count_sensitivity_without_linf",
-        "transforms/metrics.py",
-        "return bounds.max_contributions_per_partition",
-        "return 1",
+        "sensitivity_without_linf",
+        "transforms/sensitivity.py",
+        "            partitions, rows = bounds.l0_linf\n",
+        "            partitions, rows = bounds.l0_linf[0], 1\n",
         (SENSITIVITIES,),
     ),
     Mutant(
-        "sum_sensitivity_without_linf",
-        "transforms/metrics.py",
-        "return largest * (1 if self.clip is None else bounds.max_contributions_per_partition)",
-        "return largest",
+        "totals_are_multiplied_by_linf",
+        "transforms/metrics/sums.py",
+        "per_row=self.clip is not None",
+        "per_row=True",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sum_sensitivity_of_the_upper_end_only",
-        "transforms/metrics.py",
-        "largest = max(abs(bound) for bound in self.interval_granules)\n        return",
-        "largest = abs(self.interval_granules[1])\n        return",
+        "transforms/sensitivity.py",
+        "return max(abs(self.low), abs(self.high))",
+        "return abs(self.high)",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sum_sensitivity_is_the_width_of_the_clip",
-        "transforms/metrics.py",
-        "largest = max(abs(bound) for bound in self.interval_granules)\n        return",
-        "largest = self.interval_granules[1] - self.interval_granules[0]\n        return",
+        "transforms/sensitivity.py",
+        "return max(abs(self.low), abs(self.high))",
+        "return self.high - self.low",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sensitivity_without_l0",
-        "transforms/plan.py",
-        "            l0=l0,\n            linf=linf,\n",
-        "            l0=1,\n            linf=linf,\n",
+        "transforms/sensitivity.py",
+        "            partitions, rows = bounds.l0_linf\n",
+        "            partitions, rows = 1, bounds.l0_linf[1]\n",
         (SENSITIVITIES,),
     ),
     Mutant(
         "l2_sensitivity_is_l1",
-        "transforms/mechanisms.py",
-        "return _at_least(self.l0 * self.linf**2, power=2)",
-        "return _at_least(self.l0 * self.linf, power=1)",
+        "transforms/sensitivity.py",
+        "return at_least(min(known if self.squares is None else [*known, self.squares]), power=2)",
+        "return at_least(self.together, power=1)",
         (SENSITIVITIES,),
     ),
     Mutant(
@@ -328,21 +308,21 @@ PLANNING = [
     ),
     Mutant(
         "every_mechanism_gets_all_of_epsilon",
-        "transforms/plan.py",
+        "transforms/planning.py",
         "epsilons = split(budget.epsilon, shares)",
         "epsilons = dict.fromkeys(shares, budget.epsilon)",
         (WHOLE_BUDGET,),
     ),
     Mutant(
         "every_mechanism_gets_all_of_delta",
-        "transforms/plan.py",
+        "transforms/planning.py",
         "deltas = split(budget.delta, needs_delta)",
         "deltas = dict.fromkeys(needs_delta, budget.delta)",
         (WHOLE_BUDGET,),
     ),
     Mutant(
         "selection_is_not_paid_for",
-        "transforms/plan.py",
+        "transforms/planning.py",
         "    epsilons = split(budget.epsilon, shares)\n",
         "    paid = {name: part for name, part in shares.items() if name[1] != SELECTION}\n"
         "    epsilons = dict.fromkeys(shares, budget.epsilon) | split(budget.epsilon, paid)\n",
@@ -357,15 +337,15 @@ PLANNING = [
     ),
     Mutant(
         "selection_is_planned_for_one_partition_per_unit",
-        "transforms/plan.py",
-        "            l0=l0,\n            pre_threshold",
-        "            l0=1,\n            pre_threshold",
+        "transforms/planning.py",
+        "l0=guarantee.max_partitions(table.bounds) or 1,",
+        "l0=1,",
         (SENSITIVITIES,),
     ),
     Mutant(
         "sums_that_could_overflow_are_planned",
-        "transforms/plan.py",
-        "if linf > MAX_SENSITIVITY:",
+        "transforms/planning.py",
+        "if linf > limit:",
         "if False:",
         (f"{PLAN}::test_a_sensitivity_that_could_overflow_is_refused",),
     ),
@@ -375,8 +355,8 @@ DRAWING = [
     Mutant(
         "selection_is_skipped",
         "transforms/draw.py",
-        "partials = partials.filter(select(partials[UNITS].to_numpy(), plan.selection))",
-        "select(partials[UNITS].to_numpy(), plan.selection)",
+        "partials = partials.filter(selected)",
+        "selected.all()",
         (f"{RUN}::test_a_table_without_partitions_is_published_empty",),
     ),
     Mutant(
@@ -447,23 +427,23 @@ DRAWING = [
 PUBLISHING = [
     Mutant(
         "stated_std_is_in_granules",
-        "transforms/plan.py",
-        "return noise_std(self.mechanism) * float(self.granularity)",
+        "transforms/metrics/base.py",
+        "return noise_std(self.mechanism) * float(self.component.granularity)",
         "return noise_std(self.mechanism)",
         (f"{RENDER}::test_std_and_interval_are_in_the_unit_of_the_column",),
     ),
     Mutant(
         "values_are_in_granules",
-        "transforms/render.py",
-        "return granules / int(per_unit)",
-        "return granules",
+        "transforms/metrics/base.py",
+        "products = granules.to_numpy().astype(np.float64) * numerator",
+        "products = granules.to_numpy().astype(np.float64) * denominator",
         (f"{RENDER}::test_decimal_granularities_give_the_nearest_float",),
     ),
     Mutant(
         "intervals_are_half_as_wide",
-        "transforms/render.py",
-        "half_width = half_width_95(metric.mechanism)",
-        "half_width = half_width_95(metric.mechanism) // 2",
+        "transforms/metrics/base.py",
+        "half_width = half_width_95(noise.mechanism)",
+        "half_width = half_width_95(noise.mechanism) // 2",
         (f"{RENDER}::test_95_percent_of_intervals_hold_the_exact_value",),
     ),
     Mutant(
@@ -599,4 +579,299 @@ PREPARING = [
     ),
 ]
 
-MUTANTS = [*BOUNDING, *DIRT, *PREPARING, *PLANNING, *DRAWING, *PUBLISHING]
+
+POST_PROCESSING = [
+    Mutant(
+        "a_ratio_forgets_the_noise_of_its_denominator",
+        "transforms/quotient.py",
+        "inside = numerator_std**2 * bounded + (value * denominator_std) ** 2",
+        "inside = numerator_std**2 * bounded**0",
+        (f"{RATIOS}::test_a_ratio_by_hand",),
+    ),
+    Mutant(
+        "a_ratio_to_something_like_zero_is_released",
+        "transforms/quotient.py",
+        "has_end = bounded > 0",
+        "has_end = bounded != 0",
+        (f"{RATIOS}::test_a_ratio_that_says_nothing_is_null",),
+    ),
+    Mutant(
+        "the_std_of_a_ratio_forgets_the_denominator",
+        "transforms/quotient.py",
+        "both = numerator_std**2 + (value * denominator_std) ** 2",
+        "both = numerator_std**2",
+        (f"{RATIOS}::test_the_stated_std_is_that_of_the_ratio",),
+    ),
+    Mutant(
+        "a_baseline_below_zero_gives_a_percent_change",
+        "transforms/postprocess/ratios.py",
+        "above_zero = np.where(divisor > 0, divisor, math.nan)",
+        "above_zero = divisor",
+        (f"{RATIOS}::test_percent_change_needs_a_baseline_that_is_clearly_above_zero",),
+    ),
+    Mutant(
+        "laplace_intervals_have_the_width_of_gaussian_ones",
+        "transforms/intervals.py",
+        '"laplace": math.log(20) / math.sqrt(2)',
+        '"laplace": Z95',
+        (f"{RATIOS}::test_one_draw_is_within_the_quantile_with_probability_95_percent",),
+    ),
+    Mutant(
+        "halves_are_rounded_up",
+        "transforms/postprocess/rounding.py",
+        "((rest * 2 == m) & (steps % 2 != 0))",
+        "(rest * 2 == m)",
+        (f"{STEPS}::test_halves_go_to_the_even_multiple",),
+    ),
+    Mutant(
+        "rounded_intervals_lose_what_they_held",
+        "transforms/postprocess/rounding.py",
+        "-(-pl.col(high) // m) * m",
+        "pl.col(high) // m * m",
+        (f"{STEPS}::test_whole_numbers_are_rounded_exactly",),
+    ),
+    Mutant(
+        "rounding_adds_no_error",
+        "transforms/postprocess/rounding.py",
+        "(pl.col(std) ** 2 + variance).sqrt()",
+        "pl.col(std)",
+        (f"{STEPS}::test_the_variance_of_rounding_whole_numbers_is_exact",),
+    ),
+    Mutant(
+        "clamping_leaves_the_interval_below_zero",
+        "transforms/postprocess/clamping.py",
+        "pl.col(value, low, high).clip",
+        "pl.col(value).clip",
+        (f"{STEPS}::test_values_and_ends_of_intervals_are_clamped_and_std_stays",),
+    ),
+    Mutant(
+        "the_stated_bias_of_clamping_is_that_of_gaussian_noise",
+        "transforms/postprocess/clamping.py",
+        'if noise == "laplace":',
+        "if False:",
+        (f"{STEPS}::test_the_bias_at_zero_is_what_the_docstring_says",),
+    ),
+    Mutant(
+        "equals_at_the_top_depend_on_the_order_of_rows",
+        "transforms/postprocess/selecting.py",
+        "    by = [metric, *keys]\n",
+        "    by = [metric]\n",
+        (f"{STEPS}::test_equal_values_are_kept_by_key_whatever_the_order_of_the_rows",),
+    ),
+    Mutant(
+        "a_suppressed_value_shows_in_its_interval",
+        "transforms/postprocess/selecting.py",
+        "alias(column) for column in released_columns(metric)",
+        "alias(column) for column in released_columns(metric)[:2]",
+        (f"{STEPS}::test_suppression_nulls_all_four_columns_and_keeps_the_row",),
+    ),
+    Mutant(
+        "parents_and_children_count_the_same",
+        "transforms/postprocess/consistency.py",
+        "weight = theirs / (own + theirs)",
+        "weight = 0.5 + 0 * theirs",
+        (f"{CONSISTENCY}::test_values_and_errors_are_those_of_dense_least_squares",),
+    ),
+    Mutant(
+        "the_error_of_the_parent_is_forgotten",
+        "transforms/postprocess/consistency.py",
+        "(own - part * own + part**2 * pl.col(_PARENT_VARIANCE))",
+        "(own - part * own)",
+        (f"{CONSISTENCY}::test_values_and_errors_are_those_of_dense_least_squares",),
+    ),
+    Mutant(
+        "privately_selected_levels_are_made_consistent",
+        "transforms/postprocess/consistency.py",
+        "if not isinstance(table.partitions, PublicKeys):",
+        "if False:",
+        (f"{CONSISTENCY}::test_what_cannot_be_made_consistent_is_refused_with_the_reason",),
+    ),
+    Mutant(
+        "unit_counts_are_made_consistent",
+        "transforms/postprocess/consistency.py",
+        "if not isinstance(table.metrics[metric], Count | Sum):",
+        "if False:",
+        (f"{CONSISTENCY}::test_what_cannot_be_made_consistent_is_refused_with_the_reason",),
+    ),
+    Mutant(
+        "rows_are_dropped_before_numbers_are_suppressed",
+        "pipelines/spec/publish_steps.py",
+        """    if publish.suppress:
+        yield Suppress(publish.suppress)
+    if publish.minimum:
+        yield Minimum(publish.minimum)
+""",
+        """    if publish.minimum:
+        yield Minimum(publish.minimum)
+    if publish.suppress:
+        yield Suppress(publish.suppress)
+""",
+        (f"{PUBLISH}::test_steps_come_in_one_order_whatever_the_order_of_the_config",),
+    ),
+    Mutant(
+        "steps_are_planned_and_not_applied",
+        "pipelines/output.py",
+        "steps = plan.steps.get(table.name, ())",
+        "steps = ()",
+        (f"{PUBLISH}::test_what_is_published_is_a_function_of_what_is_rendered",),
+    ),
+    Mutant(
+        "a_sum_that_may_be_negative_is_clamped",
+        "pipelines/spec/table_spec.py",
+        "if spec.metric().interval[0] < 0}",
+        "if False}",
+        ("tests/spec/test_bad_configs.py",),
+    ),
+    Mutant(
+        "keys_of_a_baseline_are_fitted_after_the_draw",
+        "pipelines/run.py",
+        "        steps=fit_baselines(release, plan.steps, schema),\n",
+        "",
+        (f"{PUBLISH}::test_a_baseline_that_does_not_fit_the_input_is_refused_before_the_draw",),
+    ),
+]
+
+CONFIG = [
+    Mutant(
+        "the_plan_is_made_for_another_guarantee",
+        "pipelines/spec/tables.py",
+        "return plan_tables(tables, budget, guarantee)",
+        "return plan_tables(tables, budget)",
+        (f"{SPEC}::test_the_guarantee_of_the_config_is_that_of_the_plan",),
+    ),
+    Mutant(
+        "max_contributions_is_read_and_not_used",
+        "pipelines/spec/table_spec.py",
+        "            self.max_contributions,\n",
+        "",
+        (f"{SPEC}::test_engine_metrics_of_every_kind",),
+    ),
+    Mutant(
+        "a_unit_is_named_and_not_protected",
+        "pipelines/spec/release_spec.py",
+        'if bounding == "row":\n            refuse',
+        "if False:\n            refuse",
+        ("tests/spec/test_bad_configs.py",),
+    ),
+    Mutant(
+        "bounds_are_stated_and_not_enforced",
+        "pipelines/spec/release_spec.py",
+        "if bound in table.bounds.model_fields_set:",
+        "if False:",
+        ("tests/spec/test_bad_configs.py",),
+    ),
+    Mutant(
+        "units_are_protected_without_any",
+        "transforms/stages.py",
+        'if not unit and all(plan.guarantee.bounding == "row" for plan in plans):',
+        'if not unit and any(plan.guarantee.bounding == "row" for plan in plans):',
+        (f"{ROWS}::test_one_table_of_units_is_enough_to_need_them",),
+    ),
+]
+
+SOURCES = [
+    Mutant(
+        "all_files_have_the_folders_of_the_first",
+        "pipelines/sources.py",
+        "beam.Create([(f.path, f.size, f.folders) for f in self.files])",
+        "beam.Create([(f.path, f.size, self.files[0].folders) for f in self.files])",
+        (f"{FOLDERS}::test_a_release_by_folder_counts_the_rows_of_each",),
+    ),
+    Mutant(
+        "folder_names_are_not_decoded",
+        "pipelines/spec/partition_folders.py",
+        "return None if text in _NULLS else unquote(text)",
+        "return None if text in _NULLS else text",
+        (f"{FOLDERS}::test_a_path_gives_the_values",),
+    ),
+    Mutant(
+        "the_default_partition_is_a_value",
+        "pipelines/spec/partition_folders.py",
+        '_NULLS = ("", "__HIVE_DEFAULT_PARTITION__")',
+        '_NULLS = ("",)',
+        (f"{FOLDERS}::test_a_path_gives_the_values",),
+    ),
+    Mutant(
+        "the_column_of_the_file_hides_the_folder",
+        "pipelines/sources.py",
+        "given = {name: text for name, text in task.folders if name in source.folders}",
+        "given = {name: text for name, text in task.folders if name in source.types}",
+        (f"{FOLDERS}::test_the_folder_wins_over_a_column_of_the_same_name",),
+    ),
+    Mutant(
+        "a_missing_column_is_silently_null",
+        "pipelines/sources.py",
+        "    if name in source.optional:\n",
+        "    if True:\n",
+        (f"{DRIFT}::test_a_parquet_file_that_changed_is_an_error_without_its_values",),
+    ),
+    Mutant(
+        "every_column_may_be_missing",
+        "pipelines/check.py",
+        "            if column not in optional:\n",
+        "            if False:\n",
+        (f"{DRIFT}::test_without_that_word_it_is_refused",),
+    ),
+    Mutant(
+        "columns_keep_the_type_of_their_file",
+        "pipelines/one_schema.py",
+        "    if found == dtype:\n",
+        "    if True:\n",
+        (f"{DRIFT}::test_columns_that_go_together_are_read_as_one_type",),
+    ),
+    Mutant(
+        "a_parquet_file_that_shrank_is_read_in_part",
+        "pipelines/sources.py",
+        "    if table.num_rows != end - first:\n",
+        "    if False:\n",
+        (f"{DRIFT}::test_a_parquet_file_that_changed_is_an_error_without_its_values",),
+    ),
+    Mutant(
+        "an_avro_file_that_is_cut_off_is_read_in_part",
+        "pipelines/avro.py",
+        'if file.read(_MARKER_BYTES) != header["sync"]:',
+        'if len(file.read(_MARKER_BYTES)) != len(header["sync"]):',
+        (f"{AVRO}::test_a_file_that_is_cut_off_is_refused_and_not_read_in_part",),
+    ),
+    Mutant(
+        "rows_before_dirty_avro_text_are_read_twice",
+        "pipelines/avro.py",
+        "remaining = islice(rows, start, None)",
+        "remaining = islice(rows, 0, None)",
+        (f"{AVRO}::test_text_that_is_not_utf_8_is_replaced_and_no_row_is_lost_or_twice",),
+    ),
+    Mutant(
+        "misspelt_members_are_null",
+        "pipelines/always_null.py",
+        "if in_a_file and column not in members.counts:",
+        "if in_a_file and column in source.optional:",
+        (f"{MEMBERS}::test_a_misspelt_member_is_refused_with_the_closest_one",),
+    ),
+    Mutant(
+        "an_error_names_the_members_of_one_object",
+        "pipelines/json_members.py",
+        "if 2 * count > self.objects]",
+        "if count]",
+        (f"{MEMBERS}::test_members_of_few_objects_are_not_named",),
+    ),
+    Mutant(
+        "bigquery_reads_all_rows",
+        "pipelines/bigquery.py",
+        "row_restriction=source.row_restriction,",
+        "row_restriction=None,",
+        (f"{BIGQUERY}::test_the_connector_is_asked_for_columns_and_rows",),
+    ),
+]
+
+MUTANTS = [
+    *BOUNDING,
+    *ENGINE,
+    *DIRT,
+    *PREPARING,
+    *PLANNING,
+    *DRAWING,
+    *PUBLISHING,
+    *POST_PROCESSING,
+    *CONFIG,
+    *SOURCES,
+]

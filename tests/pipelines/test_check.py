@@ -191,7 +191,7 @@ def test_a_nested_column_is_no_key_and_no_unit(folder, column, path, kind):
     assert found.startswith(
         f"release.yaml:{place(column)}: {path}: column {column!r} has the type "
     )
-    assert found.endswith("; allowed for units and keys: scalars, in data/a.parquet")
+    assert found.endswith("; allowed here: scalars, in data/a.parquet")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_column_that_is_not_numeric_has_no_sum(folder, values):
     assert found.startswith(
         f"release.yaml:{place('dwell')}: tables.t.metrics.seconds.sum: column 'dwell' has the type"
     )
-    assert found.endswith("; allowed for sums: numbers, in data/a.parquet")
+    assert found.endswith("; allowed here: numbers, in data/a.parquet")
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,64 @@ def test_a_column_that_is_not_numeric_has_no_sum(folder, values):
 def test_every_kind_of_number_has_a_sum(folder, values):
     write(folder, "a.parquet", dwell=values)
     assert check(folder)[1]["dwell"] is not None
+
+
+METRICS = GOOD.replace(
+    "      seconds: {sum: dwell, clip: [0, 10]}\n",
+    "      speed: {mean: dwell, clip: [0, 10]}\n"
+    "      spread: {variance: dwell, clip: [0, 10]}\n"
+    "      delay: {quantiles: dwell, ranks: [0.5], clip: [0, 10]}\n"
+    "      words: {distinct_count: word}\n"
+    "      move: {vector_sum: [dx, dwell], max_norm: 10}\n",
+)
+MORE = {"word": pa.array(["a", "b"]), "dx": pa.array([1, 2])}
+
+
+def test_every_metric_reads_its_columns(folder):
+    write(folder, "a.parquet", **MORE)
+    assert list(check(folder, METRICS)[1]) == ["user_id", "country", "day", "dwell", "word", "dx"]
+
+
+def test_every_metric_of_numbers_is_placed_when_its_column_has_none(folder):
+    write(folder, "a.parquet", **MORE | {"dwell": pa.array(["1", "2"])})
+    found = problems(folder, METRICS)
+    paths = [line.split(": ")[1].removeprefix("tables.t.metrics.") for line in found]
+    assert paths == ["speed.mean", "spread.variance", "delay.quantiles", "move.vector_sum[1]"]
+    assert all("column 'dwell' has the type String; allowed here: numbers" in f for f in found)
+
+
+@pytest.mark.parametrize("column", ["word", "dx"])
+def test_a_missing_column_of_a_metric_is_placed(folder, column):
+    write(folder, "a.parquet", **MORE | {column: None})
+    (found,) = problems(folder, METRICS)
+    path = {"word": "words.distinct_count", "dx": "move.vector_sum[0]"}[column]
+    assert found.startswith(
+        f"release.yaml:{place(column + '}' if column == 'word' else column, METRICS)}: "
+    )
+    assert f": tables.t.metrics.{path}: no column {column!r} in data/a.parquet" in found
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pa.array([1.5, None]), pa.array([b"1", b"2"]), pa.array([date(2024, 1, 1)] * 2)],
+    ids=["float", "binary", "date"],
+)
+def test_values_of_any_scalar_type_are_counted_also_for_csv(folder, values):
+    write(folder, "a.parquet", **MORE | {"word": values})
+    check(folder, METRICS + "  formats: [csv]\n")
+
+
+def test_lists_are_not_counted(folder):
+    write(folder, "a.parquet", **MORE | {"word": pa.array([["a"], ["b"]])})
+    (found,) = problems(folder, METRICS)
+    assert "tables.t.metrics.words.distinct_count: column 'word' has the type List" in found
+    assert found.endswith("; allowed here: scalars, in data/a.parquet")
+
+
+def test_rows_without_a_unit_need_no_column_of_one(folder):
+    write(folder, "a.parquet", user_id=None)
+    config = GOOD.replace("  unit: user_id\n", "  bounding: row\n")
+    assert "user_id" not in check(folder, config)[1]
 
 
 def test_a_column_whose_type_differs_between_files_is_refused_by_the_later_file(folder):
@@ -362,7 +420,7 @@ def test_public_values_of_the_type_of_the_column_are_fine_whatever_its_width(fol
 def test_a_nested_column_with_public_values_is_one_problem_and_no_traceback(folder):
     write(folder, "a.parquet", country=pa.array([["DE"], ["FR"]]))
     (found,) = problems(folder, public("[DE, FR]"))
-    assert found.endswith("; allowed for units and keys: scalars, in data/a.parquet")
+    assert found.endswith("; allowed here: scalars, in data/a.parquet")
 
 
 @pytest.mark.parametrize(
@@ -424,10 +482,3 @@ def test_a_compressed_file_that_is_not_one_is_refused(folder):
     assert problems(folder, config) == [
         f"release.yaml:{place('data/*', config)}: input.files: data/a.csv.gz cannot be read"
     ]
-
-
-def test_json_lines_are_not_read_to_check_them(folder):
-    (folder / "data" / "a.jsonl").write_bytes(b"\xff anything\n")
-    files, schema = check(folder, GOOD.replace("data/*.parquet", "data/*.jsonl"))
-    assert len(files) == 1
-    assert set(schema) == set(COLUMNS)

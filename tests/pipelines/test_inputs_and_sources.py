@@ -26,7 +26,7 @@ from pipelines.spec import POLARS_TYPES
 from transforms import Bounds, Budget, Count, PrivacyUnitCount, PrivateSelection, Sum, Table
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.rows import canonical_type
 
 TYPES = {"user": "string", "day": "date", "n": "int", "x": "float"}

@@ -156,9 +156,14 @@ def test_a_header_that_is_empty_or_malformed_has_no_columns(header):
     assert csv_header(io.BytesIO(header)) == []
 
 
-def test_a_column_that_the_header_lacks_is_refused():
-    with pytest.raises(KeyError, match="no column 'z'"):
-        csv_rows(b"a,b\n1,2\n", {"a": "string", "z": "string"})
+def test_a_column_that_the_header_lacks_is_left_out():
+    assert csv_rows(b"a,b\n1,2\n", {"b": "string", "z": "string"}) == [("2",)]
+
+
+@pytest.mark.parametrize("types", [{}, {"z": "string"}])
+def test_rows_are_there_without_a_column_too(types):
+    assert len(csv_rows(b"a,b\n1,2\n3\n4,5\n", types)) == 2
+    assert len(jsonl_rows(b'{"a": 1}\n\nx\n', {})) == 2
 
 
 def test_a_file_with_only_a_header_has_no_rows():

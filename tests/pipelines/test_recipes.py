@@ -46,6 +46,11 @@ def run(release):
     return {table.plan.name: table for table in done.published}
 
 
+def only_noise(metric):
+    (noise,) = metric.noises
+    return noise
+
+
 def with_truth(table, release, rows, key):
     """Joins a released table with its exact bounded values, in the unit of the columns."""
     plan = table.plan
@@ -56,7 +61,7 @@ def with_truth(table, release, rows, key):
         *(
             (
                 pl.col(UNITS if isinstance(metric.metric, PrivacyUnitCount) else metric.name)
-                * float(metric.granularity)
+                * float(only_noise(metric).component.granularity)
             ).alias(f"{metric.name}_exact")
             for metric in plan.metrics
         ),
@@ -77,11 +82,12 @@ def assert_noise_is_as_stated(joined, plan):
     released = joined.drop_nulls(plan.metrics[0].name)
     in_scales, roundings = [], []
     for metric in plan.metrics:
-        assert metric.mechanism.noise == "laplace"
-        step = float(metric.granularity)
-        scale = noise_scale(metric.mechanism) * step
-        assert metric.noise_std == pytest.approx(math.sqrt(2) * scale, abs=step)
-        assert (released[f"{metric.name}_std"] == metric.noise_std).all()
+        noise = only_noise(metric)
+        assert noise.mechanism.noise == "laplace"
+        step = float(noise.component.granularity)
+        scale = noise_scale(noise.mechanism) * step
+        assert noise.std == pytest.approx(math.sqrt(2) * scale, abs=step)
+        assert (released[f"{metric.name}_std"] == noise.std).all()
         errors = (released[metric.name] - released[f"{metric.name}_exact"]).abs()
         assert errors.max() <= scale * math.log(released.height / FALSE_ALARM) + step
         in_scales += (errors / scale).to_list()

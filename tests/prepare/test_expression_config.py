@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.check import check_input, release_input
 from pipelines.plan import plan_release
+from pipelines.prepared import prepared_schema
 from pipelines.spec import ConfigError, load_release
 
 CONFIG = """\
@@ -68,9 +69,10 @@ def refused(folder, *changes):
 def unfit(folder, *changes):
     """Problems that only the input shows."""
     release = load(folder, *changes)
-    plan_release(release)
+    plan = plan_release(release)
     with pytest.raises(ConfigError) as caught:
-        check_input(release, release_input(release))
+        _, schema = check_input(release, release_input(release))
+        prepared_schema(release, plan.preparation, schema)
     return lines(folder, caught)
 
 
@@ -78,7 +80,9 @@ def test_the_columns_that_are_read_are_those_that_something_names(folder):
     release = load(folder)
     assert set(release_input(release).columns) == {"user", "text", "time", "country", "version"}
     _, schema = check_input(release, release_input(release))
-    assert schema == {
+    assert set(schema) == set(release_input(release).columns)
+    prepared = prepared_schema(release, plan_release(release).preparation, schema)
+    assert {name: prepared[name] for _, name, _ in release.spec.named_columns()} == {
         "user": pl.String(),
         "date(time)": pl.Date(),
         "emoji": pl.String(),
@@ -91,11 +95,11 @@ def test_the_plan_says_what_rows_and_columns_there_are(folder):
     plan = plan_release(load(folder))
     assert plan.to_dict()["where"] == "version >= '7.0'"
     assert plan.to_dict()["columns"]["emoji"] == "emoji(text)"
-    assert plan.to_dict()["privacy_unit"] == ["user", "date(time)"]
+    assert plan.to_dict()["guarantee"]["privacy_unit"] == ["user", "date(time)"]
     text = str(plan)
-    assert "protects one user + date(time) being there or not" in text
-    assert "of rows where version >= '7.0'" in text
-    assert "with emoji = emoji(text)" in text
+    assert "All rows of one combination of user and date(time)." in text
+    assert "rows: those with version >= '7.0'" in text
+    assert "column emoji: emoji(text)" in text
 
 
 @pytest.mark.parametrize(
@@ -172,18 +176,25 @@ def test_what_does_not_fit_the_input_is_told_with_its_columns_and_types(
     (found,) = unfit(folder, change)
     assert found.startswith(f"r.yaml:{place}: ")
     assert message in found
-    if place != "16:41":
-        assert "it has: user (String), text (String), time (Datetime" in found
+    if "txt" in message:
+        assert "; it has: user (String), text (String), time (Datetime" in found
+    elif place != "16:41":
+        assert "; the columns that are read: user (String), " in found
 
 
-def test_files_whose_derived_columns_differ_in_type_are_refused(folder):
+def test_files_whose_columns_in_expressions_differ_in_type_are_refused(folder):
     pl.DataFrame(schema=TYPES | {"country": pl.Int64()}).write_parquet(folder / "data2.parquet")
-    changes = (
-        ("data.parquet", "data*.parquet"),
-        ("lookup(country, 'areas.csv', 'area')", "country"),
-    )
-    (found,) = unfit(folder, *changes)
-    assert "15:19: tables.t.keys[1]: column 'area' has the type Int64 in data2.parquet" in found
+    (found,) = unfit(folder, ("data.parquet", "data*.parquet"))
+    assert "8:11: input.columns.area: column 'country' has the type Int64 in data2.parquet" in found
+
+
+def test_an_optional_column_is_null_in_files_that_lack_it(folder):
+    """The file without it comes first: its type is that of the other."""
+    without = pl.DataFrame(schema=TYPES).drop("text")
+    without.write_parquet(folder / "data0.parquet")
+    release = load(folder, ("data.parquet", "data*.parquet\n  optional: [text]"))
+    _, schema = check_input(release, release_input(release))
+    assert prepared_schema(release, plan_release(release).preparation, schema)["emoji"] == pl.String
 
 
 CSV = (("files: data.parquet", "files: data.csv\n  types: {time: timestamp}"),)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.spec import ConfigError, load_release, plan_release_tables, release_tables
+from pipelines.plan import plan_release
+from pipelines.spec import ConfigError, load_release
 
 BAD_CONFIGS = sorted((Path(__file__).parent / "bad_configs").glob("*.yaml"))
 
@@ -19,8 +20,7 @@ def expected(file):
 
 
 def check(file):
-    release = load_release(file)
-    plan_release_tables(release, release_tables(release))
+    plan_release(load_release(file))
 
 
 def fits(expectation, text):

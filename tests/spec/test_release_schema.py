@@ -44,10 +44,16 @@ def test_every_field_has_a_title_and_a_description(name):
 
 
 @pytest.mark.parametrize(
-    "file", sorted((HERE / "good_configs").glob("*.yaml")), ids=lambda file: file.stem
+    "file",
+    sorted([*(HERE / "good_configs").glob("*.yaml"), *SCHEMA_FILE.parent.glob("*.yaml")]),
+    ids=lambda file: f"{file.parent.name}/{file.stem}",
 )
 def test_good_configs_are_valid(file):
     VALIDATOR.validate(load(file))
+
+
+def set_metric(config, metric):
+    config["tables"]["by_country"]["metrics"]["m"] = metric
 
 
 WRONG = {
@@ -67,6 +73,47 @@ WRONG = {
     "format empty": lambda config: config["input"].update(format=None),
     "metric": lambda config: config["tables"]["totals"]["metrics"].update(n="cout"),
     "no metrics": lambda config: config["tables"]["totals"].update(metrics={}),
+    "metrics missing": lambda config: config["tables"]["totals"].pop("metrics"),
+    "metric of no kind": lambda config: set_metric(config, {"clip": [0, 1]}),
+    "metric of two kinds": lambda config: set_metric(config, {"sum": "c", "mean": "c"}),
+    "mean without clip": lambda config: set_metric(config, {"mean": "c"}),
+    "mean of several": lambda config: set_metric(config, {"mean": ["c"], "clip": [0, 1]}),
+    "variance clip_total": lambda config: set_metric(
+        config, {"variance": "c", "clip_total": [0, 1]}
+    ),
+    "no ranks": lambda config: set_metric(config, {"quantiles": "c", "clip": [0, 1]}),
+    "rank of 1": lambda config: set_metric(
+        config, {"quantiles": "c", "ranks": [1], "clip": [0, 1]}
+    ),
+    "empty ranks": lambda config: set_metric(
+        config, {"quantiles": "c", "ranks": [], "clip": [0, 1]}
+    ),
+    "distinct_count clip": lambda config: set_metric(
+        config, {"distinct_count": "c", "clip": [0, 1]}
+    ),
+    "empty vector": lambda config: set_metric(config, {"vector_sum": [], "max_norm": 1}),
+    "no max_norm": lambda config: set_metric(config, {"vector_sum": ["c"]}),
+    "max_norm 0": lambda config: set_metric(config, {"vector_sum": ["c"], "max_norm": 0}),
+    "norm": lambda config: set_metric(config, {"vector_sum": ["c"], "max_norm": 1, "norm": "l3"}),
+    "granularity 0": lambda config: set_metric(
+        config, {"mean": "c", "clip": [0, 1], "granularity": 0}
+    ),
+    "L1 and L0": lambda config: config["tables"]["by_country"].update(
+        bounds={"max_contributions": 3, "max_partitions_contributed": 1}
+    ),
+    "L1 and Linf": lambda config: config["tables"]["by_country"].update(
+        bounds={"max_contributions": 3, "max_contributions_per_partition": 1}
+    ),
+    "L1 of 0": lambda config: config["tables"]["by_country"].update(
+        bounds={"max_contributions": 0}
+    ),
+    "adjacency": lambda config: config["privacy"].update(adjacency="remove"),
+    "bounding": lambda config: config["privacy"].update(bounding="user"),
+    "unit of rows": lambda config: config["privacy"].update(bounding="row"),
+    "unit missing": lambda config: config["privacy"].pop("unit"),
+    "unit missing for partitions": lambda config: config.update(
+        privacy={"epsilon": 1, "bounding": "unit_partition"}
+    ),
     "two clips": lambda config: config["tables"]["by_country"]["metrics"]["seconds"].update(
         clip_total=[0, 1]
     ),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,14 +14,27 @@ from hypothesis import strategies as st
 
 from pipelines.spec import ConfigError, ReleaseSpec, load_release, plan_release_tables
 from pipelines.spec import release_tables as make_tables
+from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
+from transforms.mechanisms import SelectionStrategy
+from transforms.metrics import (
+    Count,
+    DistinctCount,
+    Mean,
+    PrivacyUnitCount,
+    Quantiles,
+    Sum,
+    Variance,
+    VectorSum,
+)
 from transforms.table import PrivateSelection, PublicKeys
 
-GOOD_CONFIGS = sorted((Path(__file__).parent / "good_configs").glob("*.yaml"))
-EMOJI_WEEKLY = Path(__file__).parent / "good_configs" / "emoji_weekly.yaml"
-SMALLEST = Path(__file__).parent / "good_configs" / "smallest.yaml"
-TYPED = Path(__file__).parent / "good_configs" / "typed_text_files.yaml"
+GOOD = Path(__file__).parent / "good_configs"
+GOOD_CONFIGS = sorted(GOOD.glob("*.yaml"))
+EMOJI_WEEKLY = GOOD / "emoji_weekly.yaml"
+EVERY_METRIC = GOOD / "every_metric.yaml"
+SMALLEST = GOOD / "smallest.yaml"
+TYPED = GOOD / "typed_text_files.yaml"
 
 
 @pytest.fixture
@@ -53,7 +67,7 @@ def test_a_good_config_makes_a_plan(file):
 @pytest.mark.parametrize("file", GOOD_CONFIGS, ids=lambda file: file.stem)
 def test_a_spec_is_the_same_after_a_round_trip_through_json(file):
     spec = load_release(file).spec
-    assert ReleaseSpec.model_validate(spec.model_dump(mode="json", exclude_none=True)) == spec
+    assert ReleaseSpec.model_validate(spec.model_dump(mode="json", exclude_unset=True)) == spec
 
 
 def test_defaults():
@@ -91,6 +105,43 @@ def test_engine_tables_of_the_example():
     assert tables["inline"].metrics["total"] == Sum("dwell_s", clip_total=(-10.0, 60.0))
 
 
+def test_engine_metrics_of_every_kind():
+    tables = make_tables(load_release(EVERY_METRIC))
+    assert tables["all"].metrics == {
+        "uses": Count(),
+        "users": PrivacyUnitCount(),
+        "seconds": Sum("dwell_s", clip=(0.0, 60.0)),
+        "speed": Mean("speed", (0.0, 50.0)),
+        "spread": Variance("speed", (0.0, 50.0), 0.5),
+        "delay": Quantiles("delay_ms", (0.5, 0.99), (0.0, 1000.0)),
+        "words": DistinctCount("word"),
+        "move": VectorSum(("dx", "dy"), 10.0, "l2"),
+        "turn": VectorSum(("dx",), 3.0, "l1", 1.0),
+    }
+    assert tables["all"].partitions == PrivateSelection("weighted_gaussian")
+    assert tables["rows"].bounds == Bounds(max_contributions=20)
+    assert tables["words"].metrics == tables["words_too"].metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "guarantee"),
+    [
+        (SMALLEST, Guarantee("add_remove", "unit")),
+        (EVERY_METRIC, Guarantee("replace", "unit")),
+        (GOOD / "unit_partition.yaml", Guarantee("add_remove", "unit_partition")),
+        (GOOD / "single_rows.yaml", Guarantee("add_remove", "row")),
+    ],
+)
+def test_the_guarantee_of_the_config_is_that_of_the_plan(file, guarantee):
+    release = load_release(file)
+    plans = plan_release_tables(release, make_tables(release))
+    assert {plan.guarantee for plan in plans} == {guarantee}
+
+
+def test_where_rows_are_protected_there_is_no_unit():
+    assert load_release(GOOD / "single_rows.yaml").spec.privacy.unit == ()
+
+
 @pytest.mark.parametrize("strategy", ["truncated_geometric", "laplace", "gaussian"])
 def test_selection_by_name_and_as_a_mapping_are_the_same(write, strategy):
     def partitions(selection):
@@ -106,12 +157,35 @@ def test_named_columns_and_their_places():
     spec = load_release(EMOJI_WEEKLY).spec
     named = list(spec.named_columns())
     assert named[:4] == [
-        (("privacy", "unit", 0), "user_id"),
-        (("tables", "by_country", "keys", 0), "country"),
-        (("tables", "by_country", "keys", 1), "emoji"),
-        (("tables", "by_country", "metrics", "seconds", "sum"), "dwell_s"),
+        (("privacy", "unit", 0), "user_id", "identity"),
+        (("tables", "by_country", "keys", 0), "country", "identity"),
+        (("tables", "by_country", "keys", 1), "emoji", "identity"),
+        (("tables", "by_country", "metrics", "seconds", "sum"), "dwell_s", "value"),
     ]
-    assert (("tables", "totals", "public", "kind"), "kind") in named
+    assert (("tables", "totals", "public", "kind"), "kind", "identity") in named
+
+
+def test_the_columns_of_every_metric_are_named_with_what_they_are_read_for():
+    spec = load_release(EVERY_METRIC).spec
+    named = [
+        (path[3:], column, role)
+        for path, column, role in spec.named_columns()
+        if path[:3] == ("tables", "all", "metrics")
+    ]
+    assert named == [
+        (("seconds", "sum"), "dwell_s", "value"),
+        (("speed", "mean"), "speed", "value"),
+        (("spread", "variance"), "speed", "value"),
+        (("delay", "quantiles"), "delay_ms", "value"),
+        (("words", "distinct_count"), "word", "identity"),
+        (("move", "vector_sum", 0), "dx", "value"),
+        (("move", "vector_sum", 1), "dy", "value"),
+        (("turn", "vector_sum", 0), "dx", "value"),
+    ]
+    assert spec.column_types() == {
+        **dict.fromkeys(["user_id", "day", "country", "word"], "string"),
+        **dict.fromkeys(["dwell_s", "speed", "delay_ms", "dx", "dy"], "float"),
+    }
 
 
 def test_column_types_of_text_files():
@@ -187,8 +261,18 @@ def test_an_unknown_key_is_refused_everywhere(write, path):
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
 shares = st.floats(0.1, 10)
-sums = st.tuples(st.floats(-1e3, 0), st.floats(1, 1e3)).map(
-    lambda clip: {"sum": "value", "clip": list(clip)}
+clips = st.tuples(st.floats(-1e3, 0), st.floats(1, 1e3)).map(list)
+column_metrics = st.one_of(
+    st.fixed_dictionaries({"sum": st.just("value"), "clip": clips}),
+    st.fixed_dictionaries({"mean": st.just("value"), "clip": clips}),
+    st.fixed_dictionaries({"variance": st.just("value"), "clip": clips}),
+    st.fixed_dictionaries(
+        {"quantiles": st.just("value"), "ranks": st.just([0.1, 0.5]), "clip": clips}
+    ),
+    st.just({"distinct_count": "OTHER"}),
+    st.fixed_dictionaries(
+        {"vector_sum": st.just(["value", "more"]), "max_norm": st.floats(0.1, 1e3)}
+    ),
 )
 tables = st.dictionaries(
     names,
@@ -197,18 +281,18 @@ tables = st.dictionaries(
             "keys": st.just(["KEY"]),
             "metrics": st.dictionaries(
                 names.filter(lambda name: name != "selection"),
-                st.sampled_from(["count", "privacy_unit_count"]) | sums,
-                min_size=1,
+                st.sampled_from(["count", "privacy_unit_count"]) | column_metrics,
                 max_size=3,
             ),
         },
         optional={
             "noise": st.sampled_from(["laplace", "gaussian"]),
             "share": shares,
-            "selection": st.sampled_from(["laplace", "gaussian", "truncated_geometric"]),
+            "selection": st.sampled_from(get_args(SelectionStrategy)),
             "bounds": st.fixed_dictionaries(
                 {}, optional={"max_partitions_contributed": st.integers(1, 100)}
-            ),
+            )
+            | st.fixed_dictionaries({"max_contributions": st.integers(1, 100)}),
         },
     ),
     min_size=1,

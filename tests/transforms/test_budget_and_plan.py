@@ -17,24 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.bounding import UNITS
+from transforms.bounds import MAX_L0, MAX_LINF, MAX_ROWS, MAX_SENSITIVITY, MAX_UNITS, Bounds
 from transforms.budget import Budget, split
+from transforms.grid import MAX_VALUE_GRANULES
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
 from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
-from transforms.metrics import (
-    MAX_L0,
-    MAX_LINF,
-    MAX_ROWS,
-    MAX_SENSITIVITY,
-    MAX_UNITS,
-    MAX_VALUE_GRANULES,
-    Bounds,
-    Count,
-    PrivacyUnitCount,
-    Sum,
-)
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.noise import noise_scale, noise_std
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 PUBLIC = PublicKeys(pl.DataFrame({"k": ["a", "b"]}))
@@ -53,9 +44,18 @@ def every_mechanism(plans):
     return [
         mechanism
         for plan in plans
-        for mechanism in (plan.selection, *(metric.mechanism for metric in plan.metrics))
+        for mechanism in (
+            plan.selection,
+            *(noise.mechanism for metric in plan.metrics for noise in metric.noises),
+        )
         if mechanism is not None
     ]
+
+
+def only(metric):
+    """The mechanism of a metric that has one."""
+    (mechanism,) = metric.mechanisms.values()
+    return mechanism
 
 
 def exact_sum(numbers):
@@ -317,7 +317,7 @@ def test_no_neighbour_differs_by_more_than_the_sensitivity(l0, linf, public):
         *(pl.col(name).abs().max().alias(f"{name} linf") for name in names),
     )
     for planned in plan.metrics:
-        name, mechanism = planned.name, planned.mechanism
+        name, mechanism = planned.name, only(planned)
         assert norms[f"{name} linf"].max() <= mechanism.linf
         assert norms[f"{name} l1"].max() <= mechanism.l1
         assert norms[f"{name} l2 squared"].max() <= Fraction(mechanism.l2) ** 2
@@ -366,7 +366,7 @@ def test_other_units_keep_their_contributions():
 )
 def test_sensitivities(metric, expected):
     plan = one_table(Budget(1.0, 1e-6), metrics={"m": metric}, bounds=Bounds(4, 7))
-    (mechanism,) = (metric.mechanism for metric in plan.metrics)
+    (mechanism,) = map(only, plan.metrics)
     assert (mechanism.l0, mechanism.linf) == (4, expected)
     assert mechanism.l1 == 4 * expected
     assert mechanism.l2 == pytest.approx(2 * expected, rel=1e-15)
@@ -418,9 +418,9 @@ def test_values_have_at_most_the_largest_number_of_granules(name, sign):
     def sum_up_to(largest, granularity):
         return Sum("x", granularity=granularity, **{name: tuple(sorted((0, sign * largest)))})
 
-    assert max(map(abs, sum_up_to(MAX_VALUE_GRANULES, 1).interval_granules)) == MAX_VALUE_GRANULES
+    assert max(map(abs, sum_up_to(MAX_VALUE_GRANULES, 1).grid.granules)) == MAX_VALUE_GRANULES
     half = sum_up_to(MAX_VALUE_GRANULES / 2, Decimal("0.5"))
-    assert max(map(abs, half.interval_granules)) == MAX_VALUE_GRANULES
+    assert max(map(abs, half.grid.granules)) == MAX_VALUE_GRANULES
     with pytest.raises(ValueError, match=rf"allowed: at most {MAX_VALUE_GRANULES}, a granularity"):
         sum_up_to(MAX_VALUE_GRANULES + 1, 1)
 
@@ -438,11 +438,11 @@ def test_a_sensitivity_that_could_overflow_is_refused():
     assert value * linf == MAX_SENSITIVITY + 1
     allowed = {"m": Sum("x", clip=(0, value), granularity=1)}
     plan = one_table(Budget(1.0), metrics=allowed, bounds=Bounds(1, linf - 1), partitions=PUBLIC)
-    assert plan.metrics[0].mechanism.linf == MAX_SENSITIVITY + 1 - value
+    assert only(plan.metrics[0]).linf == MAX_SENSITIVITY + 1 - value
     with pytest.raises(
         ValueError,
-        match=rf"table\.m: .*{value * linf}.*overflow; allowed: at most {MAX_SENSITIVITY}; "
-        "choose a coarser granularity",
+        match=rf"metrics\.m can change by {value * linf} .*overflow; "
+        rf"allowed: at most {MAX_SENSITIVITY}; choose a coarser granularity",
     ):
         one_table(Budget(1.0), metrics=allowed, bounds=Bounds(1, linf), partitions=PUBLIC)
 
@@ -484,7 +484,7 @@ def test_the_largest_values_add_up_exactly():
 def test_default_granularity_is_a_power_of_ten_at_most_a_thousandth(interval, expected, name):
     metric = Sum("x", **{name: interval})
     assert metric.step == Decimal(expected)
-    largest = max(map(abs, metric.interval_granules))
+    largest = max(map(abs, metric.grid.granules))
     assert 1000 <= largest <= 10_000
 
 
@@ -570,8 +570,9 @@ def test_the_plan_says_noise_in_the_unit_of_the_column():
         partitions=PUBLIC,
     )
     (metric,) = plan.metrics
-    assert metric.granularity == Decimal("0.25")
-    assert metric.noise_std == pytest.approx(60 * math.sqrt(2), rel=1e-4)
+    (noise,) = metric.noises
+    assert noise.component.granularity == Decimal("0.25")
+    assert noise.std == pytest.approx(60 * math.sqrt(2), rel=1e-4)
 
 
 def test_public_keys_are_in_the_order_of_the_keys():

@@ -8,18 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from transforms.bounds import MAX_L0, MAX_LINF, Bounds
 from transforms.budget import Budget
+from transforms.grid import MAX_VALUE_GRANULES
 from transforms.local import aggregate
 from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
-from transforms.metrics import (
-    MAX_L0,
-    MAX_LINF,
-    MAX_VALUE_GRANULES,
-    Bounds,
-    Count,
-    PrivacyUnitCount,
-    Sum,
-)
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.table import PrivateSelection, PublicKeys, Table, released_columns
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
@@ -92,12 +86,12 @@ def test_a_clip_of_zero_is_refused(interval):
 
 
 def test_a_clip_of_one_other_number_is_allowed():
-    assert Sum("x", clip=(2, 2), granularity=1).interval_granules == (2, 2)
+    assert Sum("x", clip=(2, 2), granularity=1).grid.granules == (2, 2)
 
 
 @pytest.mark.parametrize("granularity", [0, -1, 0.0, Decimal(0), -0.5, *NOT_FINITE])
 def test_granularities_are_above_zero(granularity):
-    expected = says(f"granularity is {granularity}; allowed: a number above 0")
+    expected = says(f"granularity is {Decimal(str(granularity))}; allowed: a number above 0")
     with pytest.raises(ValueError, match=expected):
         Sum("x", clip=(0, 1), granularity=granularity)
 
@@ -129,14 +123,14 @@ def test_a_granularity_far_below_the_clip_is_refused():
 def test_clips_are_rounded_to_granules_in_decimals(interval, step, granules):
     """Half to even; 0.3 / 0.1 is 3, not 2.9999999999999996."""
     for granularity in (Decimal(step), float(step)):
-        assert Sum("x", clip=interval, granularity=granularity).interval_granules == granules
-        assert Sum("x", clip_total=interval, granularity=granularity).interval_granules == granules
+        assert Sum("x", clip=interval, granularity=granularity).grid.granules == granules
+        assert Sum("x", clip_total=interval, granularity=granularity).grid.granules == granules
 
 
 @pytest.mark.parametrize("number", [np.float64, np.float32, np.int64])
 def test_numpy_numbers_are_numbers(number):
     metric = Sum("x", clip=(number(-1), number(2)), granularity=number(1))
-    assert metric.interval_granules == (-1, 2)
+    assert metric.grid.granules == (-1, 2)
 
 
 # Selection.
@@ -202,8 +196,12 @@ def table(**options):
 def test_a_table_has_a_key_and_a_metric():
     with pytest.raises(ValueError, match="keys is empty; allowed: one or more column names"):
         table(keys=[])
-    with pytest.raises(ValueError, match="at least one metric"):
-        table(metrics={})
+    with pytest.raises(ValueError, match="public keys needs at least one metric"):
+        table(metrics={}, partitions=key_frame(k=["a"]))
+
+
+def test_a_table_without_metrics_selects_partitions_only():
+    assert table(metrics={}).spenders == {"selection": 1.0}
 
 
 def test_one_key_needs_no_list():

@@ -8,12 +8,13 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import binom
 
+from transforms.bounds import Bounds
 from transforms.budget import Budget
 from transforms.draw import draw
 from transforms.local import aggregate
-from transforms.metrics import Bounds, Count, PrivacyUnitCount, Sum
+from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.noise import half_width_95
-from transforms.plan import plan_tables
+from transforms.planning import plan_tables
 from transforms.render import render
 from transforms.table import PrivateSelection, PublicKeys, Table, released_columns
 
@@ -90,15 +91,15 @@ def test_large_counts_keep_every_digit():
 def test_std_and_interval_are_in_the_unit_of_the_column(step, noise):
     frame, metric = rendered(sum_in_steps(step), VALUES, noise=noise, bounds=Bounds(4, 2))
     size = float(Decimal(step))
-    mechanism = metric.mechanism
+    (noise_of,) = metric.noises
     if noise == "laplace":
         std = math.sqrt(2) * 4 * 2 * 1000 * size
         half_width = std / math.sqrt(2) * math.log(20)
     else:
-        std = metric.noise_std
+        std = noise_of.std
         half_width = 1.959963984540054 * std
     assert frame["m_std"].to_list() == pytest.approx([std] * len(VALUES), rel=1e-6)
-    assert half_width_95(mechanism) * size == pytest.approx(half_width, rel=1e-3)
+    assert half_width_95(noise_of.mechanism) * size == pytest.approx(half_width, rel=1e-3)
     for granules, low, high in zip(VALUES, frame["m_low"], frame["m_high"], strict=True):
         assert high - low == pytest.approx(2 * half_width, rel=1e-3)
         assert (low + high) / 2 == pytest.approx(granules * size, rel=1e-9, abs=half_width / 1e9)
@@ -151,9 +152,9 @@ def test_what_was_drawn_is_not_drawn_again():
 @pytest.mark.parametrize(("largest", "granularity"), [(8e21, 10**15), (1e20, None)])
 def test_large_units_do_not_wrap(largest, granularity):
     metric = Sum("x", clip=(0, largest), granularity=granularity)
-    frame, planned_metric = rendered(metric, [metric.interval_granules[1]])
+    frame, planned_metric = rendered(metric, [metric.grid.granules[1]])
     assert frame["m"].item() == pytest.approx(largest)
-    assert planned_metric.granularity == metric.step
+    assert planned_metric.noises[0].component.granularity == metric.step
 
 
 # Coverage of the interval.
@@ -165,8 +166,8 @@ def covered(metric, exact, **options):
     """How often the interval holds the exact value of `exact` granules, through draw and render."""
     plan = planned({"m": metric}, **options)
     partials = pl.DataFrame({"k": range(COPIES), "m": [exact] * COPIES})
-    frame = render(draw(partials, plan), plan)
-    truth = float(exact * plan.metrics[0].granularity)
+    frame = render(draw(partials, plan).drawn, plan)
+    truth = float(exact * plan.metrics[0].noises[0].component.granularity)
     middle = (frame["m_low"] + frame["m_high"]) / 2
     assert ((middle - frame["m"]).abs() <= 1e-6 * frame["m_std"]).all()
     half_widths = frame["m_high"] - middle
@@ -198,7 +199,7 @@ def test_intervals_of_counts_hold_the_exact_value_at_least_as_often(epsilon, noi
     frame = pl.DataFrame({"k": range(COPIES)})
     table = Table(["k"], {"rows": Count()}, partitions=PublicKeys(frame), noise=noise)
     (plan,) = plan_tables({"table": table}, Budget(epsilon, 1e-6))
-    released = render(draw(frame.with_columns(rows=pl.lit(100, pl.Int64)), plan), plan)
+    released = render(draw(frame.with_columns(rows=pl.lit(100, pl.Int64)), plan).drawn, plan)
     hits = int(((released["rows_low"] <= 100) & (released["rows_high"] >= 100)).sum())
     assert binom.cdf(hits, COPIES, 0.95) >= FALSE_ALARM
 
@@ -208,7 +209,7 @@ def test_the_std_is_that_of_the_released_column():
     """False alarms: below 1e-12: 12 standard errors; 20 % of the std would be 26 or more."""
     plan = planned({"m": sum_in_steps("0.25")}, noise="laplace")
     partials = pl.DataFrame({"k": range(COPIES), "m": [0] * COPIES})
-    frame = render(draw(partials, plan), plan)
+    frame = render(draw(partials, plan).drawn, plan)
     ratio = (frame["m"] ** 2).mean() / frame["m_std"][0] ** 2
     limit = 12 * math.sqrt(5 / COPIES)
     assert abs(ratio - 1) < limit

@@ -1,0 +1,29 @@
+"""Opens files on any file system that Beam knows."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+
+class InputError(Exception):
+    """An input file is missing, unreadable, or does not have the columns that it should."""
+
+
+def open_file(path: str) -> BinaryIO:
+    """Opens a file on any file system for reading bytes, decompressed where its name says so.
+
+    Raises:
+        InputError: It cannot be opened.
+    """
+    try:
+        return FileSystems.open(path)
+    except (BeamIOError, OSError):
+        raise InputError(f"{path} cannot be opened") from None
+
+
+def is_local(path: str) -> bool:
+    """Returns whether a path is on this machine's file system."""
+    return "://" not in path
