@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-quick mutants lint format types bench schema lock clean
 
-run: $(VENV)/ready $(EMOJI)/.made  ## Release the two recipes: real bike trips, made-up emoji events
+run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
 	@echo
 	$(BIN)/dp-release run configs/bike_stations.yaml --replace

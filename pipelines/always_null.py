@@ -39,7 +39,7 @@ def always_null(
     Yields:
         Place in the config, and message.
     """
-    for path, column, _ in release.spec.named_columns():
+    for path, column, _, _ in release.spec.input_columns():
         if not found[column]:
             yield path, f"no column {column!r} in any file"
     yield from _folders(source, files)
@@ -71,7 +71,7 @@ def _members(
         yield ("input", "files"), "no line of the first ones is a JSON object"
     if not members.objects:
         return
-    for path, column, _ in release.spec.named_columns():
+    for path, column, _, _ in release.spec.input_columns():
         in_a_file = column in source.types and column not in source.optional
         if in_a_file and column not in members.counts:
             known = f"; most have: {', '.join(members.common)}" if members.common else ""

@@ -22,7 +22,7 @@ from transforms.rows import canonical_type, check_value_type
 def release_input(release: LoadedRelease) -> Input | BigQueryInput:
     """Returns what a release reads."""
     spec = release.spec
-    columns = tuple(dict.fromkeys(column for _, column, _ in spec.named_columns()))
+    columns = tuple(dict.fromkeys(named.column for named in spec.input_columns()))
     types = spec.column_types()
     if spec.input.bigquery is not None:
         table = spec.input.bigquery
@@ -73,8 +73,8 @@ def check_input(
             problems.add(("input", "files"), str(schema))
             continue
         found = list(_problems(release, schema, file, source.optional))
-        for path, message in found:
-            problems.add(path, message)
+        for path, message, at in found:
+            problems.add(path, message, at=at)
         if found:
             break
         read = {column: schema[column] for column in source.columns if column in schema}
@@ -87,8 +87,8 @@ def check_input(
         for path, message in always_null(release, source, files, seen):
             problems.add(path, message)
     problems.raise_if_any()
-    named = release.spec.named_columns()
-    others = {column for _, column, role in named if role == "identity"}
+    named = release.spec.input_columns()
+    others = {column for _, column, role, _ in named if role == "identity"}
     return files, {
         column: common_type(column, types, only_summed=column not in others)
         for column, types in seen.items()
@@ -113,11 +113,12 @@ def _match(source: Input, problems: ProblemList) -> list[InputFile]:
 
 def _problems(
     release: LoadedRelease, schema: Schema, file: InputFile, optional: Collection[str]
-) -> Iterator[tuple[KeyPath, str]]:
-    for path, column, role in release.spec.named_columns():
+) -> Iterator[tuple[KeyPath, str, int | None]]:
+    for path, column, role, at in release.spec.input_columns():
         if column not in schema:
             if column not in optional:
-                yield path, f"no column {column!r} in {file.path}{_known(release, schema, column)}"
+                known = _known(release, schema, column, types=at is not None)
+                yield path, f"no column {column!r} in {file.path}{known}", at
             continue
         try:
             if role == "value":
@@ -125,15 +126,17 @@ def _problems(
             else:
                 canonical_type(column, schema[column])
         except TypeError as error:
-            yield path, f"{error}, in {file.path}"
-    yield from _unwritable(release, schema, file)
+            yield path, f"{error}, in {file.path}", at
+    for path, message in _unwritable(release, schema, file):
+        yield path, message, None
 
 
-def _known(release: LoadedRelease, schema: Schema, column: str) -> str:
+def _known(release: LoadedRelease, schema: Schema, column: str, *, types: bool) -> str:
     """Returns the columns to name in a message; the first line of a csv file may be a row."""
     if release.spec.input.file_format == "csv":
         return f", whose first line has {len(schema)} fields{did_you_mean(column, schema)}"
-    return f"; it has: {', '.join(schema)}{did_you_mean(column, schema)}"
+    columns = (f"{name} ({dtype})" if types else name for name, dtype in schema.items())
+    return f"; it has: {', '.join(columns)}{did_you_mean(column, schema)}"
 
 
 def _unwritable(
@@ -143,6 +146,8 @@ def _unwritable(
         return
     for name, table in release.spec.tables.items():
         for path, column, _ in table.named_columns():
+            if column in release.spec.derived_columns:
+                continue
             if schema.get(column) in (pl.Binary, pl.Duration) and path[0] != "metrics":
                 yield (
                     ("tables", name, *path),
@@ -154,7 +159,7 @@ def _unwritable(
 def _differences(
     release: LoadedRelease, first: Schema, schema: Schema, file: InputFile
 ) -> Iterator[tuple[KeyPath, str]]:
-    for path, column, role in release.spec.named_columns():
+    for path, column, role, _ in release.spec.input_columns():
         if role == "value" or column not in schema:
             continue
         expected = canonical_type(column, first[column])

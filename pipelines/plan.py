@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.guarantee import GuaranteeText
 from pipelines.spec import (
     LoadedRelease,
     ReleaseSpec,
     plan_release_tables,
+    release_preparation,
     release_steps,
     release_tables,
 )
@@ -21,6 +22,9 @@ from transforms.noise import selection_threshold
 from transforms.plan import TablePlan
 from transforms.postprocess import Step
 from transforms.table import SELECTION
+
+if TYPE_CHECKING:
+    from transforms.prepare.preparation import Preparation
 
 _WIDTH = 110
 """Columns of text on the terminal."""
@@ -34,11 +38,13 @@ class ReleasePlan:
         spec: The config.
         tables: The tables with their mechanisms, in the order of the config.
         steps: What is done with the released tables before publication, by table.
+        preparation: Filters and derived columns of the input; None if there are none.
     """
 
     spec: ReleaseSpec
     tables: tuple[TablePlan, ...]
     steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    preparation: Preparation | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the plan as JSON values, complete enough to price it again."""
@@ -47,6 +53,8 @@ class ReleasePlan:
             "schema_version": 1,
             "release": self.spec.release,
             "dataset": self.spec.dataset,
+            "where": self.spec.input.where,
+            "columns": self.spec.input.columns,
             "guarantee": GuaranteeText.of(self.spec).to_dict(),
             "epsilon": privacy.epsilon,
             "delta": privacy.delta,
@@ -67,6 +75,10 @@ class ReleasePlan:
         yield f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
         yield from _wrapped(f"protects: {guarantee.protects}")
         yield from _wrapped(f"does not protect: {guarantee.does_not_protect}")
+        if self.spec.input.where is not None:
+            yield from _wrapped(f"rows: those with {self.spec.input.where}")
+        for name, expression in self.spec.input.columns.items():
+            yield from _wrapped(f"column {name}: {expression}")
         for table in self.tables:
             yield ""
             yield from _table_lines(table, guarantee.unit)
@@ -78,14 +90,15 @@ def _wrapped(text: str, indent: int = 2) -> list[str]:
 
 
 def plan_release(release: LoadedRelease) -> ReleasePlan:
-    """Works out a release. Reads the files of public keys and of baselines, and no input.
+    """Works out a release. Reads the files of public keys, lookups and baselines, and no input.
 
     Raises:
-        ConfigError: The tables or the budget cannot be used.
+        ConfigError: An expression, the tables or the budget cannot be used.
     """
+    preparation = release_preparation(release)
     tables = release_tables(release)
     plans = plan_release_tables(release, tables)
-    return ReleasePlan(release.spec, plans, release_steps(release, plans))
+    return ReleasePlan(release.spec, plans, release_steps(release, plans), preparation)
 
 
 def _table_to_dict(table: TablePlan, steps: Sequence[Step]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pipelines.inputs import Input, InputFile, Schema
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
+from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
 from pipelines.sources import ReadRows
@@ -85,7 +86,8 @@ def run_release(
         raise RunError(str(error)) from None
     folder = check_output(release, replace=replace)
     source = release_input(release)
-    files, schema = check_input(release, source)
+    files, read = check_input(release, source)
+    schema = prepared_schema(release, plan.preparation, read)
     plan = replace_in_plan(
         plan,
         tables=fit_public_keys(release, plan.tables, schema),
@@ -96,7 +98,7 @@ def run_release(
         # draw would spend the budget twice. The first check refuses before the input is looked at.
         check_output(release, replace=replace)
         try:
-            reading, size = _reading(source, files, schema)
+            reading, size = _reading(source, files, read)
             with progress(size) if files and is_local(options) else nullcontext():
                 _draw(plan, reading, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
@@ -121,16 +123,18 @@ def _draw(
     options: PipelineOptions,
 ) -> None:
     with beam.Pipeline(options=options) as pipeline:
-        tables = (
-            pipeline
-            | "Read" >> reading
-            | "Aggregate"
-            >> DrawTables(
-                plan.spec.privacy.unit,
-                plan.tables,
-                HashKey.draw(),
-                unit_shards=unit_shards(size),
-            )
+        rows = pipeline | "Read" >> reading
+        if plan.preparation is not None:
+            # Its libraries take a third of a second to load.
+            from transforms.prepare.ptransform import Prepare
+
+            keep = tuple(dict.fromkeys(named.column for named in plan.spec.named_columns()))
+            rows = rows | "Prepare" >> Prepare(plan.preparation, keep)
+        tables = rows | "Aggregate" >> DrawTables(
+            plan.spec.privacy.unit,
+            plan.tables,
+            HashKey.draw(),
+            unit_shards=unit_shards(size),
         )
         for table in plan.tables:
             stage = StageTable(str(staging), table.name)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from transforms.bounds import Bounds as Bounds
@@ -26,14 +27,21 @@ from transforms.table import PublicKeys as PublicKeys
 from transforms.table import Table as Table
 
 if TYPE_CHECKING:
+    from transforms.prepare.preparation import Preparation as Preparation
+    from transforms.prepare.ptransform import Prepare as Prepare
     from transforms.ptransforms import Aggregate as Aggregate
     from transforms.ptransforms import DrawTables as DrawTables
 
+_LATE = {
+    "Aggregate": "transforms.ptransforms",
+    "DrawTables": "transforms.ptransforms",
+    "Prepare": "transforms.prepare.ptransform",
+    "Preparation": "transforms.prepare.preparation",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Imports the Beam transforms when they are first asked for."""
-    if name in ("Aggregate", "DrawTables"):
-        from transforms import ptransforms
-
-        return getattr(ptransforms, name)
+    """Imports what takes long to load when it is first asked for."""
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,7 +54,7 @@ def canonical_rows(
     identities = list(dict.fromkeys(identity_columns))
     values = list(dict.fromkeys(value_columns))
     selected = select_columns(table, [*identities, *values])
-    frame = pl.DataFrame({name: _column(selected[name]) for name in selected.column_names})
+    frame = as_frame(selected)
     return frame.select(
         *(identity(name, frame.schema[name]) for name in identities),
         *(_value(name, frame.schema[name]).alias(value_name(name)) for name in values),
@@ -75,6 +75,11 @@ def select_columns(table: pa.Table, columns: Iterable[str]) -> pa.Table:
             f"it has: {', '.join(table.column_names)}"
         )
     return table.select(names)
+
+
+def as_frame(table: pa.Table) -> pl.DataFrame:
+    """Returns an Arrow table as a frame, with U+FFFD for bytes that are not UTF-8 in text."""
+    return pl.DataFrame({name: _column(table[name]) for name in table.column_names})
 
 
 def identity(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -6,9 +6,9 @@ keys, `plan_release_tables` the budget, and `release_steps` the files of baselin
 allowed` per line. Later checks point at the config with `LoadedRelease.source.problem`.
 """
 
-from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
-from pipelines.spec.columns import NamedColumn
+from pipelines.spec.columns import InputColumn, NamedColumn
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
+from pipelines.spec.expressions import found_problems, release_preparation
 from pipelines.spec.load import LoadedRelease, load_release
 from pipelines.spec.publish_spec import PercentChangeSpec, PublishSpec, RatioSpec
 from pipelines.spec.publish_steps import release_steps
@@ -22,6 +22,7 @@ from pipelines.spec.release_spec import (
 from pipelines.spec.source import ConfigSource, Position, ProblemList
 from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, TableSpec
 from pipelines.spec.tables import plan_release_tables, release_tables
+from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
 __all__ = [
     "POLARS_TYPES",
@@ -29,6 +30,7 @@ __all__ = [
     "ColumnType",
     "ConfigError",
     "ConfigSource",
+    "InputColumn",
     "InputFormat",
     "InputSpec",
     "KeyPath",
@@ -46,9 +48,11 @@ __all__ = [
     "SelectionSpec",
     "TableSpec",
     "did_you_mean",
+    "found_problems",
     "load_release",
     "parse",
     "plan_release_tables",
+    "release_preparation",
     "release_steps",
     "release_tables",
 ]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipelines.spec.column_types import parse
 from pipelines.spec.key_files import read_columns
 from transforms.rows import identity
 from transforms.table import released_columns
+from transforms.text_types import parse
 
 
 def read_baseline(file: str, keys: Sequence[str], metric: str) -> pl.DataFrame:

@@ -27,3 +27,19 @@ class NamedColumn(NamedTuple):
     def inside(self, *path: str | int) -> NamedColumn:
         """Returns the same with the steps to the part of the config that has the path."""
         return self._replace(path=(*path, *self.path))
+
+
+class InputColumn(NamedTuple):
+    """A column of the input where a config names it, by itself or in an expression.
+
+    Attributes:
+        path: Place in the config.
+        column: The column.
+        role: What it is read for.
+        at: Place in the expression: characters before the name; None outside of expressions.
+    """
+
+    path: KeyPath
+    column: str
+    role: Role
+    at: int | None = None

@@ -51,11 +51,15 @@ def by_kind(tag: Callable[[Any], str | None], allowed: str) -> Discriminator:
     )
 
 
-def refuse(problems: Iterator[tuple[KeyPath, str]]) -> None:
+Found = tuple[KeyPath, str] | tuple[KeyPath, str, int]
+"""A problem of a model: the place inside it, the message, and perhaps the place in the text."""
+
+
+def refuse(problems: Iterator[Found]) -> None:
     """Raises one error for all problems of a model.
 
     Args:
-        problems: Place inside the model, and message, of each.
+        problems: Each problem.
 
     Raises:
         PydanticCustomError: There is a problem.

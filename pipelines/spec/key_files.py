@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from pipelines.spec.column_types import POLARS_TYPES, ColumnType, parse
 from pipelines.spec.errors import did_you_mean
 from pipelines.spec.fields import Scalar
+from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
 MAX_PARTITIONS = 5_000_000
 """Public partitions that one table may have."""

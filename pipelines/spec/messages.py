@@ -53,8 +53,8 @@ def add_problems(error: ValidationError, problems: ProblemList) -> None:
             case "value_error":
                 problems.add_engine_error(path, detail["ctx"]["error"])
             case kind if kind == PROBLEMS:
-                for place, message in detail["ctx"]["problems"]:
-                    problems.add((*path, *place), message)
+                for place, message, *at in detail["ctx"]["problems"]:
+                    problems.add((*path, *place), message, at=at[0] if at else None)
             case _:
                 problems.add(path, _wrong_value(detail), at_key=_KEY in detail["loc"])
 

@@ -9,13 +9,13 @@ from functools import reduce
 
 import polars as pl
 
-from pipelines.spec.column_types import ColumnType
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Scalar
 from pipelines.spec.key_files import MAX_PARTITIONS, inline_column, read_key_file
 from pipelines.spec.source import ProblemList
 from pipelines.spec.table_spec import PublicSpec
 from transforms.table import PublicKeys
+from transforms.text_types import ColumnType
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,14 +18,24 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipelines.spec.bigquery_spec import BigQuerySpec
-from pipelines.spec.column_types import ColumnType
-from pipelines.spec.columns import NamedColumn
+from pipelines.spec.columns import InputColumn, NamedColumn
 from pipelines.spec.errors import KeyPath, did_you_mean
-from pipelines.spec.fields import Model, Name, Number, OneOrMore, Text, distinct, refuse
+from pipelines.spec.expressions import (
+    WHERE,
+    expression_problems,
+    found_problems,
+    is_expression,
+    make_preparation,
+)
+from pipelines.spec.fields import Found, Model, Name, Number, OneOrMore, Text, distinct, refuse
 from pipelines.spec.partition_folders import folder_columns
 from pipelines.spec.table_spec import TableSpec
 from transforms.bounds import Adjacency, Bounding, Guarantee
 from transforms.budget import Budget
+from transforms.text_types import POLARS_TYPES, ColumnType
+
+if TYPE_CHECKING:
+    from transforms.prepare.preparation import Preparation
 
 InputFormat = Literal["parquet", "csv", "jsonl", "avro"]
 OutputFormat = Literal["parquet", "csv"]
@@ -54,6 +65,13 @@ class InputSpec(Model):
     optional: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
     """Columns that some files, or many lines of jsonl files, lack; they are null there. Default:
     none, so that every file must have every column."""
+    where: Text | None = None
+    """Condition that rows must fulfil to be read: a SQL expression of one row, such as
+    app_version >= '7.0'. It may name derived columns. Default: all rows."""
+    columns: dict[Text, Text] = Field(default={})
+    """Derived columns: name, and SQL expression of one row, such as emoji(text). Each sees the
+    columns of the input and the derived ones before it, and hides a column of the input of the same
+    name."""
 
     @property
     def file_format(self) -> InputFormat | None:
@@ -61,6 +79,11 @@ class InputSpec(Model):
         if self.files is None:
             return None
         return self.format or _FORMATS[self._extensions[0]]
+
+    @property
+    def expression_paths(self) -> dict[str | None, KeyPath]:
+        """Place of each derived column in the config, and of `where` under None."""
+        return {None: WHERE, **{name: ("input", "columns", name) for name in self.columns}}
 
     @property
     def folder_columns(self) -> tuple[str, ...]:
@@ -80,7 +103,12 @@ class InputSpec(Model):
         refuse(self._problems())
         return self
 
-    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+    def _problems(self) -> Iterator[Found]:
+        paths = {name: path[1:] for name, path in self.expression_paths.items()}
+        yield from expression_problems(self.columns, self.where, paths)
+        yield from self._source_problems()
+
+    def _source_problems(self) -> Iterator[tuple[KeyPath, str]]:
         if self.files is None and self.bigquery is None:
             yield (), "the key 'files' is missing, or the key 'bigquery' in its place"
             return
@@ -133,7 +161,8 @@ class PrivacySpec(
     with equal values of all keys; `row`, only single rows."""
     unit: OneOrMore = Field(default=(), validate_default=True, json_schema_extra=_without_default)
     """Column or columns whose value is the privacy unit: whom the guarantee protects. With several,
-    each combination of values is a unit of its own. Must be left out with `bounding: row`."""
+    each combination of values is a unit of its own. An entry with a parenthesis is a SQL expression
+    of one row, such as date(event_time). Must be left out with `bounding: row`."""
     adjacency: Adjacency = "add_remove"
     """What is hidden of it: whether it is there (`add_remove`), or only what it says (`replace`),
     where the number of units is taken as known."""
@@ -204,12 +233,41 @@ class ReleaseSpec(Model):
     output: OutputSpec
     """Where the release goes."""
 
+    @cached_property
+    def derived_columns(self) -> dict[str, str]:
+        """Expressions of derived columns by name, in order; one of the unit is its own name."""
+        units = [unit for unit in self.privacy.unit if is_expression(unit)]
+        return {**self.input.columns, **{u: u for u in units if u not in self.input.columns}}
+
+    @cached_property
+    def preparation(self) -> Preparation | None:
+        """Filters and derived columns, without the tables of lookups; None if there are none."""
+        return make_preparation(self.derived_columns, self.input.where)
+
+    @property
+    def expression_paths(self) -> dict[str | None, KeyPath]:
+        """Place of each derived column in the config, and of `where` under None."""
+        units: dict[str | None, KeyPath] = {
+            unit: ("privacy", "unit", index) for index, unit in enumerate(self.privacy.unit)
+        }
+        return {**units, **self.input.expression_paths}
+
     def named_columns(self) -> Iterator[NamedColumn]:
-        """Yields every input column that the release reads, wherever the config names it."""
+        """Yields every column of the prepared rows that the release uses, where it is named."""
         for index, column in enumerate(self.privacy.unit):
             yield NamedColumn(("privacy", "unit", index), column, "identity")
         for name, table in self.tables.items():
             yield from (named.inside("tables", name) for named in table.named_columns())
+
+    def input_columns(self) -> Iterator[InputColumn]:
+        """Yields every column of the input that the release reads, where it is named."""
+        for named in self.named_columns():
+            if named.column not in self.derived_columns:
+                yield InputColumn(*named)
+        if self.preparation is not None:
+            paths = self.expression_paths
+            for place, column in self.preparation.named_columns:
+                yield InputColumn(paths[place.column], column, "identity", place.at)
 
     def column_types(self) -> dict[str, ColumnType]:
         """Returns the type of each column that the release reads and whose source has no types.
@@ -220,7 +278,7 @@ class ReleaseSpec(Model):
         """
         return {
             column: self.input.types.get(column, "float" if role == "value" else "string")
-            for _, column, role in self.named_columns()
+            for _, column, role, _ in self.input_columns()
             if self.input.declares_type(column)
         }
 
@@ -229,9 +287,29 @@ class ReleaseSpec(Model):
         refuse(self._problems())
         return self
 
-    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
-        named = list(self.named_columns())
-        columns = list(dict.fromkeys(column for _, column, _ in named))
+    def _problems(self) -> Iterator[Found]:
+        wrong = list(
+            expression_problems(self.derived_columns, self.input.where, self.expression_paths)
+        )
+        if wrong:
+            yield from wrong
+            return
+        yield from self._unit_problems()
+        yield from self._column_problems()
+        yield from self._needless()
+
+    def _unit_problems(self) -> Iterator[tuple[KeyPath, str]]:
+        exploded = self.preparation.exploded_columns if self.preparation else frozenset()
+        for index, unit in enumerate(self.privacy.unit):
+            if unit in exploded:
+                yield (
+                    ("privacy", "unit", index),
+                    f"{unit!r} has several values for one row; allowed: columns with one",
+                )
+
+    def _column_problems(self) -> Iterator[Found]:
+        named = list(self.input_columns())
+        columns = list(dict.fromkeys(named_column.column for named_column in named))
         listed: list[tuple[KeyPath, str]] = [(("types", name), name) for name in self.input.types]
         listed += [(("optional", place), name) for place, name in enumerate(self.input.optional)]
         for path, column in listed:
@@ -241,16 +319,15 @@ class ReleaseSpec(Model):
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
-        yield from self._needless()
-        identities = {column for _, column, role in named if role == "identity"}
-        for path, column, role in named:
+        identities = {column for _, column, role, _ in named if role == "identity"}
+        for path, column, role, _ in named:
             if role == "identity" or not self.input.declares_type(column):
                 continue
             kind = self.input.types.get(column)
             if kind is None and column in identities:
                 yield (
                     path,
-                    f"{column!r} is a key, a unit or a distinct_count too; "
+                    f"{column!r} is a key, a unit, a distinct_count or in an expression too; "
                     "allowed: with its type in input.types",
                 )
             if kind not in (None, "int", "float"):
@@ -258,6 +335,12 @@ class ReleaseSpec(Model):
                     ("input", "types", column),
                     f"is {kind}, but a metric needs numbers; allowed: int, float",
                 )
+        types = {column: POLARS_TYPES[kind] for column, kind in self.column_types().items()}
+        if self.preparation is not None and set(columns) <= types.keys():
+            try:
+                self.preparation.schema(types)
+            except ValueError as error:
+                yield from found_problems(error, self.expression_paths)
 
     def _needless(self) -> Iterator[tuple[KeyPath, str]]:
         """Yields what tables say about more than the guarantee protects."""

@@ -17,10 +17,13 @@ class Position:
     Attributes:
         line: Line, from 1.
         column: Column, from 1.
+        text: Characters from there to the first one of the text that stands there, 1 for a text
+            in quotes; None where the text is not written character by character on one line.
     """
 
     line: int
     column: int
+    text: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,28 @@ class ConfigSource:
         """Returns the position of a value, or of the nearest one around it that is written."""
         return self.values[self.written(path)]
 
-    def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
+    def problem(
+        self, path: KeyPath, message: str, *, at_key: bool = False, at: int | None = None
+    ) -> Problem:
         """Returns a problem with the value at a path.
 
         Args:
             path: Steps from the top: `("tables", "by_country", "keys", 1)`.
             message: What is wrong and what is allowed; the path is its subject.
             at_key: Point at the key instead of the value.
+            at: Point at a place inside the text that the value is: characters before it.
 
         Returns:
             The problem with file, line and column; its path is the part that is written.
         """
         path = self.written(path)
         position = self.keys[path] if at_key and path in self.keys else self.values[path]
-        return Problem(self.file, message, format_path(path), position.line, position.column)
+        column = position.column
+        if at is not None and position.text is not None:
+            column += position.text + at
+        elif at:
+            message = f"at character {at + 1} of the text: {message}"
+        return Problem(self.file, message, format_path(path), position.line, column)
 
 
 @dataclass
@@ -89,9 +100,11 @@ class ProblemList:
     source: ConfigSource
     found: list[Problem] = field(default_factory=list)
 
-    def add(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
+    def add(
+        self, path: KeyPath, message: str, *, at_key: bool = False, at: int | None = None
+    ) -> None:
         """Adds a problem with the value at a path; see `ConfigSource.problem`."""
-        self.found.append(self.source.problem(path, message, at_key=at_key))
+        self.found.append(self.source.problem(path, message, at_key=at_key, at=at))
 
     def add_engine_error(self, path: KeyPath, error: ValueError) -> None:
         """Adds an error of the engine.

@@ -185,7 +185,18 @@ def _scalar(kind: str, text: str) -> Any:
 
 
 def _position(node: yaml.Node) -> Position:
-    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1, _text_start(node))
+
+
+def _text_start(node: yaml.Node) -> int | None:
+    """Returns where the text of a scalar begins in what is written, if it is written as it is."""
+    start, end = node.start_mark, node.end_mark
+    if not isinstance(node, yaml.ScalarNode) or start.buffer is None:
+        return None
+    written = start.buffer[start.pointer : start.pointer + end.index - start.index]
+    if written == node.value:
+        return 0
+    return 1 if written[1:-1] == node.value else None
 
 
 def _error(node: yaml.Node, message: str) -> yaml.MarkedYAMLError:

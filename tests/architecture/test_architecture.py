@@ -15,7 +15,11 @@ FILES = {
     for package in ("transforms", "pipelines")
     for path in sorted((ROOT / package).rglob("*.py"))
 }
-BEAM = {"transforms/ptransforms.py", "transforms/coder.py"}
+BEAM = {
+    "transforms/ptransforms.py",
+    "transforms/prepare/ptransform.py",
+    "transforms/coder.py",
+}
 NOISE = "transforms/noise.py"
 SYNTHETIC = "pipelines/synthetic.py"
 

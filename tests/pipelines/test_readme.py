@@ -18,6 +18,8 @@ from pipelines.emoji_catalogue import COUNTRIES
 from pipelines.plan import plan_release
 from pipelines.run import RunError, run_release
 from pipelines.spec import load_release
+from transforms.prepare import preparation
+from transforms.prepare.functions import NAMES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,7 +55,7 @@ def command(*arguments, cwd=None, home=None):
 @pytest.fixture
 def readme_config(tmp_path):
     """The README's release, with the files that it names."""
-    (text,) = blocks("yaml")
+    text = blocks("yaml")[0]
     folder = tmp_path / "configs"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "emoji_countries.csv").write_text("country\nUS\nDE\nXX\n")
@@ -85,6 +87,22 @@ def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config)
     assert totals.columns == ["country", "users", "users_std", "users_low", "users_high"]
     assert totals["country"].to_list() == ["DE", "US", "XX"]
     assert (readme_config.parent / ".dp-release" / "emoji_weekly").is_dir()
+
+
+def test_the_filters_and_derived_columns_validate(tmp_path):
+    (tmp_path / "regions.csv").write_text("country,region\nDE,Europe\n")
+    (tmp_path / "release.yaml").write_text(
+        "release: r\n" + blocks("yaml")[1] + "output: {folder: out}\n"
+        "tables: {t: {keys: [emoji, hour, region], metrics: {uses: count}}}\n"
+    )
+    plan = plan_release(load_release(tmp_path / "release.yaml"))
+    assert list(plan.preparation.columns)[:3] == ["emoji", "hour", "region"]
+
+
+def test_every_function_of_expressions_is_named():
+    section = README[README.index("### Filters and derived") : README.index("Editors that know")]
+    synonyms = {"btrim", "ceiling", "char_length", "power", "substring"}
+    assert {*NAMES} - synonyms <= set(re.findall(r"\w+", section))
 
 
 # The snippets
@@ -186,7 +204,8 @@ def test_every_module_on_the_way_of_a_row_is_there():
     modules = re.findall(r"`(\w+)`(?= )", way.split("Both shuffles")[0])
     assert len(modules) >= 6
     for name in modules:
-        homes = [ROOT / package / f"{name}.py" for package in ("transforms", "pipelines")]
+        packages = [ROOT / package for package in ("transforms", "pipelines")]
+        homes = [package / end for package in packages for end in (f"{name}.py", name)]
         assert any(home.exists() for home in homes), name
 
 
@@ -206,7 +225,11 @@ IN_OTHER_WORDS = {
 }
 """Rows of the README that sum up rows of `pipelines.lines`."""
 
-RULES = dict(table_rows(transforms.rows.__doc__)) | dict(table_rows(pipelines.lines.__doc__))
+RULES = {
+    row: rule
+    for module in (transforms.rows, pipelines.lines, preparation)
+    for row, rule in table_rows(module.__doc__)
+}
 
 
 def dirt_rules():

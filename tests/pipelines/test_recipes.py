@@ -146,6 +146,26 @@ def test_bike_stations_on_the_real_trips(tmp_path, key):
     ]
 
 
+def test_bike_hours_on_the_real_trips(tmp_path, key):
+    release = copy_recipe(tmp_path, "bike_hours", "valleybike_trips.parquet")
+    tables = run(release)
+    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet")
+    clock = (
+        pl.col("start_time").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
+    )
+    day = release.spec.privacy.unit[1]
+    rows = trips.filter(pl.col("duration_s") >= 60, pl.col("duration_s") <= 86_400).select(
+        pl.col("user_id"),
+        clock.dt.date().alias(day),
+        clock.dt.weekday().cast(pl.Int64).alias("weekday"),
+        clock.dt.hour().cast(pl.Int64).alias("hour"),
+    )
+    hours = tables["hours"]
+    assert hours.frame.height == 7 * 24
+    assert_noise_is_as_stated(with_truth(hours, release, rows, key), hours.plan)
+    assert set(tables["lengths"].frame["minutes"]) <= {1, 5, 10, 15, 30, 60}
+
+
 def test_emoji_weekly_on_generated_events(tmp_path, key):
     release = copy_recipe(tmp_path, "emoji_weekly", "emoji_countries.csv")
     events = tmp_path / "configs" / "data" / "emoji_weekly"

@@ -1,4 +1,4 @@
-"""The types that columns of text files can be read as."""
+"""The types that text can be read as, in files and by CAST: one rule for both."""
 
 from __future__ import annotations
 

@@ -1,0 +1,336 @@
+"""From the text of an expression to a small checked syntax tree.
+
+`sqlglot` reads the text, with a dialect that knows no function by itself: every call keeps the
+name and the place that it was written with. What is not in the tables of this module is refused,
+so a construct that looks at other rows (a window, a subquery, `*`) cannot get any further, whatever
+later versions of `sqlglot` learn to read. Which functions there are is the business of
+`transforms.prepare.functions`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parser import Parser as _SqlParser
+from sqlglot.tokens import Tokenizer as _SqlTokenizer
+
+from transforms.prepare.tree import Call, Column, Constant, ExpressionError, Literal, Node
+
+MAX_LENGTH = 10_000
+"""Characters of one expression."""
+
+MAX_DEPTH = 100
+"""Operators and calls inside each other."""
+
+_TOO_DEEP = f"is nested too deeply; allowed: {MAX_DEPTH} operators and calls inside each other"
+
+
+_BINARY: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.IntDiv: "//",
+    exp.Mod: "%",
+    exp.DPipe: "||",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.And: "AND",
+    exp.Or: "OR",
+    exp.Like: "LIKE",
+    exp.ILike: "ILIKE",
+    exp.NullSafeEQ: "IS NOT DISTINCT FROM",
+    exp.NullSafeNEQ: "IS DISTINCT FROM",
+}
+
+_UNARY: dict[type[exp.Expr], str] = {exp.Not: "NOT", exp.Neg: "NEGATIVE"}
+
+_TYPES: dict[exp.DType, str] = {
+    exp.DType.TEXT: "text",
+    exp.DType.VARCHAR: "text",
+    exp.DType.INT: "bigint",
+    exp.DType.BIGINT: "bigint",
+    exp.DType.FLOAT: "double",
+    exp.DType.DOUBLE: "double",
+    exp.DType.BOOLEAN: "boolean",
+    exp.DType.DATE: "date",
+    exp.DType.TIMESTAMP: "timestamp",
+    exp.DType.TIMESTAMPTZ: "timestamp",
+}
+
+_CHILDREN: dict[type[exp.Expr], frozenset[str]] = {
+    **dict.fromkeys(_BINARY, frozenset({"this", "expression"})),
+    **dict.fromkeys(_UNARY, frozenset({"this"})),
+    exp.Like: frozenset({"this", "expression", "negate"}),
+    exp.ILike: frozenset({"this", "expression", "negate"}),
+    exp.Paren: frozenset({"this"}),
+    exp.Column: frozenset({"this"}),
+    exp.Literal: frozenset({"this", "is_string"}),
+    exp.Boolean: frozenset({"this"}),
+    exp.Null: frozenset(),
+    exp.Anonymous: frozenset({"this", "expressions"}),
+    exp.Array: frozenset({"expressions"}),
+    exp.Between: frozenset({"this", "low", "high"}),
+    exp.In: frozenset({"this", "expressions"}),
+    exp.Is: frozenset({"this", "expression"}),
+    exp.Case: frozenset({"this", "ifs", "default"}),
+    exp.Cast: frozenset({"this", "to"}),
+    exp.TryCast: frozenset({"this", "to", "safe"}),
+    exp.Extract: frozenset({"this", "expression"}),
+}
+"""What may be inside each construct; anything else that sqlglot found there is refused."""
+
+_SETTINGS: dict[type[exp.Expr], set[str]] = {exp.DPipe: {"safe"}, exp.Div: {"typed", "safe"}}
+"""What sqlglot notes about its dialect, not about the text."""
+
+_REFUSED: dict[type[exp.Expr], str] = {
+    exp.Window: "a window function (OVER) looks at other rows",
+    exp.WithinGroup: "an aggregate (WITHIN GROUP) looks at other rows",
+    exp.Filter: "an aggregate (FILTER) looks at other rows",
+    exp.Distinct: "DISTINCT looks at other rows",
+    exp.Order: "ORDER BY looks at other rows",
+    exp.Query: "a subquery looks at other rows",
+    exp.Exists: "a subquery looks at other rows",
+    exp.Any: "a subquery looks at other rows",
+    exp.All: "a subquery looks at other rows",
+    exp.Star: "* is not one column",
+    exp.Interval: "an INTERVAL can only be added to or taken from a time",
+    exp.Array: "a list is not a value of a row",
+    exp.Escape: "ESCAPE is not known",
+}
+
+
+class _RowSql(Dialect):
+    """SQL expressions without any function that sqlglot would read as something else."""
+
+    class Tokenizer(_SqlTokenizer):
+        KEYWORDS = {**_SqlTokenizer.KEYWORDS, "//": _SqlTokenizer.KEYWORDS["DIV"]}  # noqa: RUF012
+
+    class Parser(_SqlParser):
+        FUNCTIONS = {}  # noqa: RUF012
+        FUNCTION_PARSERS = {  # noqa: RUF012
+            name: _SqlParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST", "EXTRACT")
+        }
+        NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
+        NO_PAREN_FUNCTION_PARSERS = {  # noqa: RUF012
+            "CASE": _SqlParser.NO_PAREN_FUNCTION_PARSERS["CASE"]
+        }
+
+
+def parse(text: str) -> Node:
+    """Reads an expression.
+
+    Args:
+        text: One SQL expression.
+
+    Returns:
+        Its tree. Function names are in lower case, and are not checked.
+
+    Raises:
+        ExpressionError: It is not an expression, or has a construct that is not about one row.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(
+            f"has {len(text)} characters; allowed: at most {MAX_LENGTH}", MAX_LENGTH
+        )
+    try:
+        found = _RowSql().parse_into(exp.Condition, text)
+    except ParseError as error:
+        raise _syntax_error(text, error) from None
+    except TokenError:
+        raise ExpressionError("has a quote or comment that is not closed", 0) from None
+    except RecursionError:
+        raise ExpressionError(_TOO_DEEP, 0) from None
+    if len(found) > 1:
+        raise ExpressionError("has a ';'; allowed: one expression", text.index(";"))
+    if found[0] is None:
+        raise ExpressionError("is empty; allowed: an expression", 0)
+    return _Reader(text).read(found[0], 0)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns what sqlglot read into our tree, or refuses it."""
+
+    text: str
+
+    def read(self, node: exp.Expr, depth: int) -> Node:
+        at = _place(node)
+        if depth > MAX_DEPTH:
+            raise ExpressionError(_TOO_DEEP, at)
+        self._check(node, at)
+        down = depth + 1
+
+        def part(name: str = "this") -> Node:
+            return self.read(_part(node, name), down)
+
+        match node:
+            case exp.Paren():
+                return part()
+            case exp.Column():
+                return Column(node.name, at)
+            case exp.Literal() | exp.Boolean() | exp.Null():
+                return Literal(self._constant(node), at)
+            case exp.Neg() if isinstance(node.this, exp.Literal) and not node.this.is_string:
+                return Literal(self._constant(node), at)
+            case exp.Anonymous():
+                return self._call(node, at, down)
+            case exp.Add() | exp.Sub() if isinstance(_part(node, "expression"), exp.Interval):
+                return self._shift(node, at, down)
+            case exp.Between():
+                value, low, high = part(), part("low"), part("high")
+                above = Call(">=", (value, low), at)
+                return Call("AND", (above, Call("<=", (value, high), at)), at)
+            case exp.In():
+                allowed = [self.read(item, down) for item in node.expressions]
+                return Call("IN", (part(), *allowed), at)
+            case exp.Is():
+                return self._is(node, at, down)
+            case exp.Case():
+                return self._case(node, at, down)
+            case exp.Cast() | exp.TryCast():
+                kind = Literal(self._type(_part(node, "to"), at), at)
+                return Call("CAST", (part(), kind), at)
+            case exp.Extract():
+                name = Literal(node.name.lower(), at)
+                return Call("date_part", (name, part("expression")), at)
+        if type(node) in _BINARY:
+            call = Call(_BINARY[type(node)], (part(), part("expression")), at)
+            return Call("NOT", (call,), at) if node.args.get("negate") else call
+        if type(node) in _UNARY:
+            return Call(_UNARY[type(node)], (part(),), at)
+        raise self._refused(node, at)
+
+    def _check(self, node: exp.Expr, at: int) -> None:
+        allowed = _CHILDREN.get(type(node))
+        if allowed is None:
+            raise self._refused(node, at)
+        for name, child in node.args.items():
+            if name in allowed or name in _SETTINGS.get(type(node), ()) or not child:
+                continue
+            if isinstance(node, exp.Column):
+                raise ExpressionError("a column name has a dot; allowed: in double quotes", at)
+            if isinstance(child, exp.Expr):
+                raise self._refused(child, _place(child))
+            raise self._refused(node, at)
+
+    def _refused(self, node: exp.Expr, at: int) -> ExpressionError:
+        for kind, reason in _REFUSED.items():
+            if isinstance(node, kind):
+                allowed = "allowed: functions and operators on the values of one row"
+                return ExpressionError(f"{reason}; {allowed}", at)
+        return ExpressionError(
+            f"the SQL construct {type(node).__name__} is not known; allowed: columns, constants, "
+            "operators, CASE, CAST, EXTRACT and functions",
+            at,
+        )
+
+    def _constant(self, node: exp.Expr) -> Constant:
+        if isinstance(node, exp.Neg):
+            inner = self._constant(node.this)
+            assert isinstance(inner, int | float)
+            return -inner
+        if isinstance(node, exp.Null):
+            return None
+        if isinstance(node, exp.Boolean):
+            return bool(node.this)
+        if node.args["is_string"]:
+            return str(node.this)
+        digits = str(node.this)
+        if re.fullmatch(r"[0-9]+", digits):
+            if int(digits) >= 2**63:
+                raise ExpressionError(
+                    f"the number {digits} is out of range; allowed: 64-bit integers", _place(node)
+                )
+            return int(digits)
+        if not re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", digits) or (
+            float(digits) == float("inf")
+        ):
+            raise ExpressionError(f"{digits} is not a finite number", _place(node))
+        return float(digits)
+
+    def _call(self, node: exp.Anonymous, at: int, depth: int) -> Call:
+        name = node.this if isinstance(node.this, str) else node.this.name
+        arguments: list[Node] = []
+        for argument in node.expressions:
+            if isinstance(argument, exp.Array):
+                items = [self.read(item, depth) for item in argument.expressions]
+                if not all(isinstance(item, Literal) for item in items):
+                    raise ExpressionError("a list holds constants only", _place(argument))
+                values = tuple(item.value for item in items if isinstance(item, Literal))
+                arguments.append(Literal(values, _place(argument)))  # type: ignore[arg-type]
+            else:
+                arguments.append(self.read(argument, depth))
+        return Call(name.lower(), tuple(arguments), at)
+
+    def _shift(self, node: exp.Expr, at: int, depth: int) -> Call:
+        interval = _part(node, "expression")
+        amount, unit = interval.args.get("this"), interval.args.get("unit")
+        if not isinstance(amount, exp.Literal) or not isinstance(unit, exp.Var):
+            raise ExpressionError(
+                "the INTERVAL is not clear; allowed: such as INTERVAL '3 hours'", at
+            )
+        sign = "-" if isinstance(node, exp.Sub) else ""
+        width = Literal(f"{sign}{amount.this} {unit.name.lower()}", at)
+        return Call("+ INTERVAL", (self.read(node.this, depth), width), at)
+
+    def _is(self, node: exp.Expr, at: int, depth: int) -> Call:
+        value, what = self.read(node.this, depth), _part(node, "expression")
+        if isinstance(what, exp.Null):
+            return Call("IS NULL", (value,), at)
+        if isinstance(what, exp.Boolean):
+            return Call("IS NOT DISTINCT FROM", (value, Literal(bool(what.this), at)), at)
+        raise ExpressionError("IS is followed by NULL, TRUE, FALSE or DISTINCT FROM", at)
+
+    def _case(self, node: exp.Expr, at: int, depth: int) -> Call:
+        subject = node.args.get("this")
+        branches: list[Node] = []
+        for branch in node.args["ifs"]:
+            condition = self.read(branch.this, depth)
+            if subject is not None:
+                condition = Call("=", (self.read(subject, depth), condition), condition.at)
+            branches += [condition, self.read(branch.args["true"], depth)]
+        default = node.args.get("default")
+        branches.append(Literal(None, at) if default is None else self.read(default, depth))
+        return Call("CASE", tuple(branches), at)
+
+    def _type(self, node: exp.Expr, at: int) -> str:
+        if isinstance(node, exp.DataType) and not node.expressions and node.this in _TYPES:
+            return _TYPES[node.this]
+        raise ExpressionError(
+            f"CAST to {node.sql()}; allowed: {', '.join(sorted(set(_TYPES.values())))}", at
+        )
+
+
+def _part(node: exp.Expr, name: str) -> exp.Expr:
+    part = node.args[name]
+    assert isinstance(part, exp.Expr)
+    return part
+
+
+def _place(node: exp.Expr) -> int:
+    """Returns where a construct begins, as far as sqlglot tells: at its first name or constant."""
+    starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+    return min(starts, default=0)
+
+
+def _syntax_error(text: str, error: ParseError) -> ExpressionError:
+    details = error.errors[0] if error.errors else {}
+    word = str(details.get("highlight") or "")
+    line, end = details.get("line"), details.get("col")
+    at = 0
+    if line and end:
+        starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        at = max(0, starts[line - 1] + end - len(word))
+    if word.lower() in ("select", "with", "from"):
+        return ExpressionError("a query is not an expression; allowed: no SELECT", at)
+    near = f" near {word!r}" if word else ""
+    return ExpressionError(f"is not a SQL expression{near}", at)
