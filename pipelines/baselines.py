@@ -34,11 +34,12 @@ def fit_baselines(
     problems = ProblemList(release.source)
     fitted: dict[str, tuple[Step, ...]] = {}
     for table, of_table in steps.items():
-        keys = release.spec.tables[table].key_columns
+        placed = release.spec.placed(table)
+        keys = placed.spec.key_columns
         done: list[Step] = []
         for step in of_table:
             if isinstance(step, PercentChange):
-                with problems.at(("tables", table, "metrics", step.name, "against")):
+                with problems.at(placed.place("metrics", step.name, "against")):
                     step = _fit(step, {key: canonical_type(key, schema[key]) for key in keys})
             done.append(step)
         fitted[table] = tuple(done)

@@ -144,16 +144,22 @@ def _unwritable(
 ) -> Iterator[tuple[KeyPath, str]]:
     if "csv" not in release.spec.output.formats:
         return
-    for name, table in release.spec.tables.items():
-        for path, column, _ in table.named_columns():
-            if column in release.spec.derived_columns:
-                continue
-            if schema.get(column) in (pl.Binary, pl.Duration) and path[0] != "metrics":
-                yield (
-                    ("tables", name, *path),
-                    f"column {column!r} has the type {schema[column]} in {file.path}, which csv "
-                    "cannot hold; allowed: other keys, or only parquet in output.formats",
-                )
+    keys = {
+        (path, key)
+        for table in release.spec.placed_tables()
+        for path, key in table.key_places()
+        if key not in release.spec.derived_columns
+    }
+    for path, column in sorted(keys, key=str):
+        if column not in release.spec.derived_columns and schema.get(column) in (
+            pl.Binary,
+            pl.Duration,
+        ):
+            yield (
+                path,
+                f"column {column!r} has the type {schema[column]} in {file.path}, which csv "
+                "cannot hold; allowed: other keys, or only parquet in output.formats",
+            )
 
 
 def _differences(

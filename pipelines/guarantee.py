@@ -34,7 +34,7 @@ class GuaranteeText:
     @classmethod
     def of(cls, spec: ReleaseSpec) -> GuaranteeText:
         """Returns the guarantee of a release."""
-        tables = spec.tables.values()
+        tables = [placed.spec for placed in spec.placed_tables()]
         keys = dict.fromkeys(key for table in tables for key in table.key_columns)
         return cls(spec.privacy, list(keys), any(table.public is None for table in tables))
 

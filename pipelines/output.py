@@ -93,9 +93,13 @@ def _write_tables(
     formats: Sequence[str],
 ) -> list[Published]:
     published = []
+    rendered = {table.name: render(drawn[table.name], table) for table in plan.tables}
+    keys = {table.name: table.keys for table in plan.tables}
+    for consistency in plan.consistency:
+        rendered = consistency.apply(rendered, keys)
     for table in plan.tables:
         steps = plan.steps.get(table.name, ())
-        frame = post_process(render(drawn[table.name], table), table.keys, steps)
+        frame = post_process(rendered.pop(table.name), table.keys, steps)
         for suffix in formats:
             _write(frame, building / f"{table.name}.{suffix}")
         files = tuple(folder / f"{table.name}.{suffix}" for suffix in formats)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from pipelines.consistency import Consistency, release_consistency
 from pipelines.guarantee import GuaranteeText
 from pipelines.spec import (
     LoadedRelease,
@@ -19,9 +20,9 @@ from pipelines.spec import (
 )
 from transforms.mechanisms import SelectionMechanism
 from transforms.noise import selection_threshold
-from transforms.plan import TablePlan
+from transforms.plan import MetricPlan, TablePlan
 from transforms.postprocess import Step
-from transforms.table import SELECTION
+from transforms.table import OTHER, SELECTION
 
 if TYPE_CHECKING:
     from transforms.prepare.preparation import Preparation
@@ -39,12 +40,14 @@ class ReleasePlan:
         tables: The tables with their mechanisms, in the order of the config.
         steps: What is done with the released tables before publication, by table.
         preparation: Filters and derived columns of the input; None if there are none.
+        consistency: Levels that are made to agree before the steps.
     """
 
     spec: ReleaseSpec
     tables: tuple[TablePlan, ...]
     steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     preparation: Preparation | None = None
+    consistency: tuple[Consistency, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the plan as JSON values, complete enough to price it again."""
@@ -60,7 +63,10 @@ class ReleasePlan:
             "delta": privacy.delta,
             "composition": "simple",
             "tables": {
-                table.name: _table_to_dict(table, self.steps.get(table.name, ()))
+                table.name: {
+                    **self._level_of(table),
+                    **_table_to_dict(table, self._steps_of(table)),
+                }
                 for table in self.tables
             },
         }
@@ -79,10 +85,25 @@ class ReleasePlan:
             yield from _wrapped(f"rows: those with {self.spec.input.where}")
         for name, expression in self.spec.input.columns.items():
             yield from _wrapped(f"column {name}: {expression}")
+        group = None
         for table in self.tables:
+            placed = self.spec.placed(table.name)
+            if placed.level is not None and placed.table != group:
+                levels = self.spec.tables[placed.table].levels or ()
+                yield ""
+                yield f"{placed.table}: {len(levels)} levels, one table each"
+            group = placed.table
             yield ""
             yield from _table_lines(table, guarantee.unit)
-            yield from _step_lines(self.steps.get(table.name, ()))
+            yield from _step_lines(self._steps_of(table))
+
+    def _level_of(self, table: TablePlan) -> dict[str, str]:
+        placed = self.spec.placed(table.name)
+        return {} if placed.level is None else {"level_of": placed.table}
+
+    def _steps_of(self, table: TablePlan) -> list[Step | Consistency]:
+        agreeing = (done for done in self.consistency if table.name in done.levels)
+        return [*agreeing, *self.steps.get(table.name, ())]
 
 
 def _wrapped(text: str, indent: int = 2) -> list[str]:
@@ -98,31 +119,39 @@ def plan_release(release: LoadedRelease) -> ReleasePlan:
     preparation = release_preparation(release)
     tables = release_tables(release)
     plans = plan_release_tables(release, tables)
-    return ReleasePlan(release.spec, plans, release_steps(release, plans), preparation)
+    consistency = release_consistency(release, tables, plans)
+    steps = release_steps(release, plans)
+    return ReleasePlan(release.spec, plans, steps, preparation, consistency)
 
 
-def _table_to_dict(table: TablePlan, steps: Sequence[Step]) -> dict[str, Any]:
+def _table_to_dict(table: TablePlan, steps: Sequence[Step | Consistency]) -> dict[str, Any]:
     return {
         "keys": list(table.keys),
         "bounds": _bounds(table),
         "public_partitions": None if table.public_keys is None else table.public_keys.height,
         "mechanisms": {name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()},
-        "metrics": {
-            metric.name: {
-                "metric": metric.metric.description,
-                "columns": metric.released,
-                "noise": {
-                    metric.name + noise.component.suffix: {
-                        "granularity": str(noise.component.granularity),
-                        "std": noise.std,
-                        "half_width_95": noise.half_width_95,
-                    }
-                    for noise in metric.noises
-                },
-            }
-            for metric in table.metrics
-        },
+        "metrics": _metrics_to_dict(table.metrics),
+        **({"other": _metrics_to_dict(table.other)} if table.other else {}),
         "post_processing": [{**step.to_dict(), "effect": str(step)} for step in steps],
+    }
+
+
+def _metrics_to_dict(metrics: Sequence[MetricPlan]) -> dict[str, Any]:
+    return {
+        metric.name: {
+            "metric": metric.metric.description,
+            "columns": metric.released,
+            "noise": {
+                metric.name + noise.component.suffix: {
+                    "granularity": str(noise.component.granularity),
+                    "std": noise.std,
+                    "half_width_95": noise.half_width_95,
+                }
+                for noise in metric.noises
+            },
+        }
+        for metric in metrics
+        if metric.noises
     }
 
 
@@ -135,10 +164,11 @@ def _bounds(table: TablePlan) -> dict[str, int]:
     return {name: getattr(table.bounds, name) for name in names if name not in unused}
 
 
-def _step_lines(steps: Sequence[Step]) -> Iterator[str]:
+def _step_lines(steps: Sequence[Step | Consistency]) -> Iterator[str]:
     if steps:
         yield "  post-processing, free:"
-        yield from (f"    {step}" for step in steps)
+        for step in steps:
+            yield from _wrapped(f"    {step}", 6)
 
 
 def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
@@ -151,9 +181,13 @@ def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
     rows = [("", "mechanism", "epsilon", "delta", "noise std", "95 % interval")]
     if table.selection is not None:
         rows.append(_row(SELECTION, table.selection.strategy, table.selection))
-    for metric in table.metrics:
+    if table.other:
+        yield from _wrapped(f"  {OTHER}: {_other_in_words(table)}", 4)
+    named = [("", metric) for metric in table.metrics]
+    named += [(f"{OTHER}:", metric) for metric in table.other]
+    for prefix, metric in named:
         for noise in metric.noises:
-            name = metric.name + noise.component.suffix
+            name = prefix + metric.name + noise.component.suffix
             kind = f"{noise.mechanism.noise} {metric.metric.description}"
             error = (f"{noise.std:.4g}", f"+-{noise.half_width_95:.4g}")
             rows.append(_row(name, kind, noise.mechanism, error))
@@ -191,6 +225,12 @@ def _selection_in_words(table: TablePlan, selection: SelectionMechanism) -> str:
         f"{shown} with {selection.l0} partitions each, or {alone:.1f} with this one only; of k "
         "partitions, a unit adds 1 / sqrt(k) to each"
     )
+
+
+def _other_in_words(table: TablePlan) -> str:
+    left_out = [metric.name for metric in table.other if not metric.noises]
+    without = f", without {', '.join(left_out)}, which cannot be added up" if left_out else ""
+    return f"one more row with empty keys adds up what was not selected{without}"
 
 
 def _row(

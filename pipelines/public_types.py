@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from pipelines.spec import ColumnType, LoadedRelease, ProblemList, parse
+from transforms.key_list import KeyList
 from transforms.plan import TablePlan
 from transforms.rows import as_listed, canonical_type
 from transforms.table import PublicKeys
@@ -26,7 +27,8 @@ def fit_public_keys(
     """Casts the public keys of each table to the types of the input.
 
     Text is parsed, because key lists in csv files are text; a number fits a type that holds the
-    same number.
+    same number. A date fits text as 2026-11-30, and a timestamp as the beginning of that day in the
+    time zone of the column.
 
     Args:
         release: The release series.
@@ -45,14 +47,17 @@ def fit_public_keys(
         if plan.public_keys is None:
             fitted.append(plan)
             continue
-        columns = []
-        with problems.at(("tables", plan.name, "public")):
-            for key in plan.public_keys.get_columns():
-                columns.append(fit_listed(key, canonical_type(key.name, schema[key.name])))
-            keys = PublicKeys(pl.DataFrame(columns)).frame
-            fitted.append(replace(plan, public_keys=keys))
+        with problems.at(release.spec.placed(plan.name).place("public")):
+            frames = [_fit_frame(part.frame, schema) for part in plan.public_keys.parts]
+            fitted.append(replace(plan, public_keys=KeyList.of(plan.keys, frames)))
     problems.raise_if_any()
     return tuple(fitted)
+
+
+def _fit_frame(listed: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    columns = [fit_listed(key, canonical_type(key.name, schema[key.name])) for key in listed]
+    fitted = pl.DataFrame(columns)
+    return fitted if fitted.schema == listed.schema else PublicKeys(fitted).parts[0]
 
 
 def fit_listed(listed: pl.Series, wanted: pl.DataType) -> pl.Series:
@@ -84,7 +89,23 @@ def _meant(name: str, listed: pl.DataType, wanted: pl.DataType) -> pl.Expr:
         return _from_text(pl.col(name), wanted)
     if listed.is_numeric() and wanted.is_numeric():
         return as_listed(name, listed, wanted)
+    if listed == pl.Date:
+        return _from_date(pl.col(name), wanted)
     return pl.lit(None)
+
+
+def _from_date(day: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    """Returns dates as text, or as the time at which they begin in the zone of the column."""
+    match wanted:
+        case pl.String():
+            return day.dt.to_string("%Y-%m-%d")
+        case pl.Datetime(time_zone=zone):
+            midnight = day.cast(pl.Datetime("us"))
+            if zone is None:
+                return midnight
+            return midnight.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        case _:
+            return pl.lit(None)
 
 
 def _from_text(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:

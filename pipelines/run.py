@@ -23,6 +23,7 @@ from pipelines.bigquery import BigQueryInput, ReadBigQuery
 from pipelines.check import check_input, release_input
 from pipelines.folders import check_output, staging_folder
 from pipelines.inputs import Input, InputFile, Schema
+from pipelines.key_storage import store_public_keys
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
@@ -41,6 +42,9 @@ Reading = beam.PTransform[beam.Pipeline, PCollection[pa.Table]]
 
 SHARD_BYTES = 32 << 20
 """Input per unit shard."""
+
+SHARD_PARTITIONS = 1_000_000
+"""Public partitions per partition shard."""
 
 
 class RunError(Exception):
@@ -98,6 +102,8 @@ def run_release(
         # draw would spend the budget twice. The first check refuses before the input is looked at.
         check_output(release, replace=replace)
         try:
+            tables = store_public_keys(plan.tables, str(staging))
+            plan = replace_in_plan(plan, tables=tables)
             reading, size = _reading(source, files, read)
             with progress(size) if files and is_local(options) else nullcontext():
                 _draw(plan, reading, size, staging, options)
@@ -135,6 +141,7 @@ def _draw(
             plan.tables,
             HashKey.draw(),
             unit_shards=unit_shards(size),
+            partition_shards=partition_shards(plan.tables),
         )
         for table in plan.tables:
             stage = StageTable(str(staging), table.name)
@@ -153,6 +160,12 @@ def _reading(
 def unit_shards(input_bytes: int) -> int:
     """Returns the number of unit shards for an input: a power of two, from 16 to 4096."""
     return min(4096, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
+
+
+def partition_shards(tables: Sequence[TablePlan]) -> int:
+    """Returns the number of partition shards: a power of two, from 4 to 256."""
+    largest = max(table.public_keys.height if table.public_keys else 0 for table in tables)
+    return min(256, max(4, 1 << (largest // SHARD_PARTITIONS).bit_length()))
 
 
 def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:

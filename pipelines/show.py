@@ -14,6 +14,9 @@ from transforms.table import released_columns
 
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
+_NO_KEY = "(other)"
+"""What is shown for the keys of the row of other partitions."""
+
 
 def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
     """Prints the rows with the largest first metric.
@@ -38,7 +41,7 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
         table.add_column(name, justify="right")
     for row in top.iter_rows(named=True):
         table.add_row(
-            *(_text(row[key]) for key in plan.keys),
+            *(_text(_NO_KEY if row[key] is None else row[key]) for key in plan.keys),
             *(_cell(*(row[column] for column in released_columns(name))) for name in values),
         )
     console.print(table)

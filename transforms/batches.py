@@ -157,7 +157,7 @@ def _table_rows(frame: pl.DataFrame, plan: TablePlan, key: HashKey) -> TableRows
     partitions = PartitionSet(complete, codes.examples, identities.take(codes.examples))
     partition = codes.codes.astype(np.uint32)
     if plan.public_keys is not None:
-        public = _is_public(partitions.keys, plan.public_keys)
+        public = plan.public_keys.contains(partitions, key)
         partition = np.where(public, np.arange(len(public), dtype=np.uint32), DROPPED)[partition]
     if complete.height < keys.height:
         in_complete = partition
@@ -204,13 +204,3 @@ def _without_excess(
         )
         partition[crowd[~keep[distinct.codes]]] = DROPPED
     return replace(rows, partition=partition)
-
-
-def _is_public(partitions: pl.DataFrame, public: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    marked = partitions.join(
-        public.with_columns(pl.lit(True).alias("public:")),
-        on=partitions.columns,
-        how="left",
-        maintain_order="left",
-    )
-    return marked["public:"].fill_null(False).to_numpy()

@@ -160,10 +160,17 @@ def add_up(partials: Sequence[pl.DataFrame], plan: TablePlan) -> pl.DataFrame:
     )
 
 
-def public_zeros(plan: TablePlan) -> pl.DataFrame:
-    """Returns partial sums of zero for every public partition of a table that has them."""
-    assert plan.public_keys is not None
-    return plan.public_keys.with_columns(_zeros(plan))
+def public_zeros(plan: TablePlan, start: int = 0, stop: int | None = None) -> pl.DataFrame:
+    """Returns partial sums of zero for public partitions of a table that has them.
+
+    Args:
+        plan: The table.
+        start: Position of the first partition in the list.
+        stop: Position after the last; all by default.
+    """
+    listed = plan.public_keys
+    assert listed is not None
+    return listed.slice(start, listed.height if stop is None else stop).with_columns(_zeros(plan))
 
 
 def _zeros(plan: TablePlan) -> list[pl.Expr]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import polars as pl
-
 from transforms.accumulators import Accumulator
 from transforms.bounds import Bounds, Guarantee
 from transforms.items import Items
+from transforms.key_list import KeyList
 from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
 from transforms.metrics import Metric
 from transforms.metrics.base import Noise
@@ -59,7 +58,7 @@ class TablePlan:
         bounds: Contribution bounds.
         metrics: Metrics with their noise.
         selection: Private selection, or None with public keys.
-        public_keys: One row per public partition, columns in the order of `keys`, or None.
+        public_keys: The public partitions, or None.
         guarantee: What is protected.
         other: The metrics of the row that adds up all partitions that were not selected, with
             their noise; empty for no such row.
@@ -70,7 +69,7 @@ class TablePlan:
     bounds: Bounds
     metrics: tuple[MetricPlan, ...]
     selection: SelectionMechanism | None
-    public_keys: pl.DataFrame | None
+    public_keys: KeyList | None
     guarantee: Guarantee = Guarantee()
     other: tuple[MetricPlan, ...] = ()
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from transforms.bounds import MAX_ROW_SENSITIVITY, MAX_SENSITIVITY, Bounds, Guarantee
 from transforms.budget import Budget, split
+from transforms.key_list import KeyList
 from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
 from transforms.metrics import Sum
 from transforms.metrics.base import Noise
@@ -140,7 +141,7 @@ def _plan_table(
         )
         check_mechanism(selection)
     else:
-        public_keys = table.partitions.frame.select(table.keys)
+        public_keys = KeyList.of(table.keys, table.partitions.parts)
     return TablePlan(
         name,
         tuple(table.keys),

@@ -25,7 +25,7 @@ from transforms.metrics import Metric
 from transforms.plan import TablePlan
 from transforms.planning import plan_tables
 from transforms.render import render
-from transforms.stages import Engine, unit_columns
+from transforms.stages import Engine, ZeroSlice, unit_columns
 from transforms.table import PrivateSelection, PublicKeys, Table
 from transforms.wire import unpack_table
 
@@ -91,7 +91,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         )
         zeros = (
             rows.pipeline
-            | "Start public partitions" >> beam.Create([None])
+            | "Start public partitions" >> beam.Create(engine.zero_slices())
             | "List public partitions" >> _packed(_Zeros(engine))
         )
         committed = (
@@ -295,13 +295,13 @@ class _BoundUnits(beam.DoFn):
 
 
 class _Zeros(beam.DoFn):
-    """Sends zeros for all public partitions."""
+    """Sends zeros for each slice of the public partitions."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def process(self, start: None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
-        yield from self._engine.zeros()
+    def process(self, part: ZeroSlice) -> Iterator[tuple[int, bytes]]:
+        yield from self._engine.zeros(part)
 
 
 class _Draw(beam.DoFn):

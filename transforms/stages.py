@@ -33,6 +33,9 @@ from transforms.rows import canonical_rows, select_columns, without_nulls
 from transforms.table import column_names
 from transforms.wire import pack_contributions, pack_frame, unpack_contributions, unpack_frame
 
+ZeroSlice = tuple[int, int, int]
+"""Number of a table, and the first and last position (exclusive) in its list of partitions."""
+
 
 def unit_columns(unit: str | Sequence[str], plans: Sequence[TablePlan]) -> tuple[str, ...]:
     """Returns the privacy unit columns; none are needed where single rows are protected.
@@ -150,14 +153,19 @@ class Engine:
             for number in np.unique(shard)
         ]
 
-    def zeros(self) -> list[tuple[int, bytes]]:
-        """Returns packed partial sums of zero for all public partitions."""
+    def zero_slices(self) -> list[ZeroSlice]:
+        """Returns what `zeros` is to be called with, to list all public partitions."""
         return [
-            packed
+            (table, start, stop)
             for table, plan in enumerate(self.plans)
             if plan.public_keys is not None
-            for packed in self.shard_partials(table, [public_zeros(plan)])
+            for start, stop in plan.public_keys.slices()
         ]
+
+    def zeros(self, part: ZeroSlice) -> list[tuple[int, bytes]]:
+        """Returns packed partial sums of zero for some public partitions of a table."""
+        table, start, stop = part
+        return self.shard_partials(table, [public_zeros(self.plans[table], start, stop)])
 
     def draw_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
         """Selects and draws noise for the partitions of one shard. Every call draws anew.

@@ -49,32 +49,51 @@ class PrivateSelection:
         check_pre_threshold(self.pre_threshold, self.strategy)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class PublicKeys:
     """Partitions are listed in advance; each is released, with or without data.
 
+    Example:
+        >>> PublicKeys(pl.DataFrame({"country": ["DE", "FR"], "region": ["BY", "IDF"]}))
+        >>> PublicKeys(countries, days)  # every country on every day
+        ... # doctest: +SKIP
+
     Attributes:
-        frame: One column per key, one row per partition; in canonical types (`transforms.rows`).
+        parts: Frames with key columns of their own, of whose rows every combination is a
+            partition; in canonical types (`transforms.rows`).
 
     Raises:
-        ValueError: The frame is empty, or has nulls, NaN or repeated rows.
+        ValueError: A frame is empty, or has nulls, NaN or repeated rows, or several frames have
+            the same column.
         TypeError: A column is not scalar.
     """
 
-    frame: pl.DataFrame
+    parts: tuple[pl.DataFrame, ...]
 
-    def __post_init__(self) -> None:
-        keys = self.frame.select(identity(name, dtype) for name, dtype in self.frame.schema.items())
-        object.__setattr__(self, "frame", keys)
-        if keys.height == 0:
-            raise ValueError("the public key list is empty")
-        for column in keys.iter_columns():
-            if column.null_count():
-                raise ValueError(f"the public key list has empty values of {column.name!r}")
-        repeated = keys.filter(keys.is_duplicated())
-        if repeated.height:
-            example = ", ".join(map(repr, repeated.row(0)))
-            raise ValueError(f"the public key list has repeated rows, such as {example}")
+    def __init__(self, *parts: pl.DataFrame) -> None:
+        """Args: one or more frames."""
+        object.__setattr__(self, "parts", tuple(map(_listed, parts)))
+        repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if repeated:
+            raise ValueError(f"several public key lists have the column {', '.join(repeated)}")
+
+    @property
+    def columns(self) -> list[str]:
+        """Key columns of all parts."""
+        return [name for part in self.parts for name in part.columns]
+
+
+def _listed(rows: pl.DataFrame) -> pl.DataFrame:
+    keys = rows.select(identity(name, dtype) for name, dtype in rows.schema.items())
+    if keys.height == 0:
+        raise ValueError("the public key list is empty")
+    for column in keys.iter_columns():
+        if column.null_count():
+            raise ValueError(f"the public key list has empty values of {column.name!r}")
+    if keys.n_unique() < keys.height:
+        example = ", ".join(map(repr, keys.filter(keys.is_duplicated()).row(0)))
+        raise ValueError(f"the public key list has repeated rows, such as {example}")
+    return keys
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,7 @@ class Table:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
         check_noise_kind(self.noise)
         if isinstance(self.partitions, PublicKeys):
-            listed = self.partitions.frame.columns
+            listed = self.partitions.columns
             if set(listed) != set(self.keys):
                 raise ValueError(
                     f"the public key list has the columns {', '.join(listed)}; "

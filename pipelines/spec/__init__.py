@@ -9,7 +9,9 @@ allowed` per line. Later checks point at the config with `LoadedRelease.source.p
 from pipelines.spec.columns import InputColumn, NamedColumn
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, did_you_mean
 from pipelines.spec.expressions import found_problems, release_preparation
+from pipelines.spec.level_problems import CONSISTENT
 from pipelines.spec.load import LoadedRelease, load_release
+from pipelines.spec.partition_specs import BoundsSpec, SelectionSpec
 from pipelines.spec.publish_spec import PercentChangeSpec, PublishSpec, RatioSpec
 from pipelines.spec.publish_steps import release_steps
 from pipelines.spec.release_spec import (
@@ -20,11 +22,12 @@ from pipelines.spec.release_spec import (
     ReleaseSpec,
 )
 from pipelines.spec.source import ConfigSource, Position, ProblemList
-from pipelines.spec.table_spec import BoundsSpec, SelectionSpec, TableSpec
+from pipelines.spec.table_spec import TableSpec
 from pipelines.spec.tables import plan_release_tables, release_tables
 from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
 __all__ = [
+    "CONSISTENT",
     "POLARS_TYPES",
     "BoundsSpec",
     "ColumnType",

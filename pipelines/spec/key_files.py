@@ -11,7 +11,7 @@ from pipelines.spec.errors import did_you_mean
 from pipelines.spec.fields import Scalar
 from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
-MAX_PARTITIONS = 5_000_000
+MAX_PARTITIONS = 50_000_000
 """Public partitions that one table may have."""
 
 _KINDS: dict[type, str] = {
@@ -42,7 +42,7 @@ def inline_column(key: str, values: Sequence[Scalar], kind: ColumnType | None) -
     if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values):
         raise ValueError("has a number that is out of range; allowed: 64-bit integers")
     column = pl.Series(key, values)
-    return column if kind is None else _as_input_type(column, kind)
+    return as_input_type(column, kind)
 
 
 def read_key_file(
@@ -70,7 +70,7 @@ def read_key_file(
             if key in types and is_text:
                 frame = frame.with_columns(_parse(frame[key], types[key]))
             elif key in types:
-                frame = frame.with_columns(_as_input_type(frame[key], types[key]))
+                frame = frame.with_columns(as_input_type(frame[key], types[key]))
         except ValueError as error:
             raise ValueError(f"{file}: {key} {error}") from None
     return frame
@@ -119,12 +119,27 @@ def _check_columns(file: str, present: Sequence[str], wanted: Sequence[str]) -> 
             )
 
 
-def _as_input_type(column: pl.Series, kind: ColumnType) -> pl.Series:
+def as_input_type(column: pl.Series, kind: ColumnType | None) -> pl.Series:
+    """Casts listed keys to the type that the input has for their column.
+
+    Args:
+        column: The keys.
+        kind: The type; None if it is not known, which changes nothing.
+
+    Raises:
+        ValueError: They do not fit.
+    """
+    if kind is None:
+        return column
     target = POLARS_TYPES[kind]
     if column.dtype == target:
         return column
     if column.dtype == pl.String and kind in ("date", "timestamp"):
         return _parse(column, kind)
+    if column.dtype == pl.Date and kind == "string":
+        return column.dt.to_string("%Y-%m-%d")
+    if column.dtype == pl.Date and kind == "timestamp":
+        return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if column.dtype.is_integer() and kind in ("int", "float"):
         return column.cast(target)
     raise ValueError(

@@ -11,10 +11,9 @@ from pydantic_core import ErrorDetails
 
 from pipelines.spec.errors import KeyPath, closest_word, describe, did_you_mean
 from pipelines.spec.fields import PROBLEMS, Model
-from pipelines.spec.metric_specs import METRIC_MODELS
 from pipelines.spec.release_spec import ReleaseSpec
 from pipelines.spec.source import ProblemList
-from pipelines.spec.table_spec import UNION_TAGS
+from pipelines.spec.table_spec import TAGGED_MODELS, UNION_TAGS
 
 _KEY = "[key]"
 _ALLOWED = {
@@ -96,18 +95,20 @@ def _meant(detail: ErrorDetails) -> str | int:
 
 def _keys_beside(detail: ErrorDetails) -> list[str]:
     """Returns the keys that the model around the place of an error has."""
-    around = METRIC_MODELS.get(str(detail["loc"][-2])) if len(detail["loc"]) > 1 else None
-    if around is not None:
-        return list(around.model_fields)
-    path = _path(detail)
     model: type[Model] = ReleaseSpec
-    steps = iter(path[:-1])
+    steps = iter(detail["loc"][:-1])
     for step in steps:
-        annotation = model.model_fields[str(step)].annotation
+        if step in TAGGED_MODELS:
+            model = TAGGED_MODELS[str(step)]
+            continue
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if step not in fields:
+            continue
+        annotation = fields[str(step)].annotation
         if get_origin(annotation) is dict:
             next(steps)
         model = _model_in(annotation) or model
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[Model] | None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import polars as pl
 
+from pipelines.spec.date_ranges import DateRangeSpec
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Scalar
-from pipelines.spec.key_files import MAX_PARTITIONS, inline_column, read_key_file
+from pipelines.spec.key_files import MAX_PARTITIONS, as_input_type, inline_column, read_key_file
+from pipelines.spec.partition_specs import PublicSpec
 from pipelines.spec.source import ProblemList
-from pipelines.spec.table_spec import PublicSpec
 from transforms.table import PublicKeys
 from transforms.text_types import ColumnType
+
+KeyListSpec = str | Sequence[Scalar] | DateRangeSpec
+"""The values of one key: a file, a list, or a range of dates."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class PublicKeyReader:
         resolve: Returns the full path of a file named in the config.
         path: Place of `public` in the config.
         problems: Where problems go.
+        distinct: Whether a file or list has more keys than these, so that rows may repeat.
     """
 
     keys: tuple[str, ...]
@@ -35,23 +39,27 @@ class PublicKeyReader:
     resolve: Callable[[str], str]
     path: KeyPath
     problems: ProblemList
+    distinct: bool = False
 
     def read(self, public: PublicSpec) -> PublicKeys | None:
         """Returns the public partitions, columns in the order of the keys; None after a problem."""
         match public:
             case str():
-                return self._file(self.path, public, self.keys)
+                frame = self._file(self.path, public, self.keys)
+                return None if frame is None else PublicKeys(frame)
             case dict():
                 return self._product(public)
             case _:
                 return self._rows(public)
 
-    def _file(self, path: KeyPath, file: str, columns: tuple[str, ...]) -> PublicKeys | None:
+    def _file(self, path: KeyPath, file: str, columns: tuple[str, ...]) -> pl.DataFrame | None:
         types = {key: kind for key, kind in self.types.items() if key in columns}
         with self.problems.at(path):
             frame = read_key_file(self.resolve(file), columns, types)
             try:
-                return PublicKeys(frame)
+                return PublicKeys(
+                    frame.unique(maintain_order=True) if self.distinct else frame
+                ).parts[0]
             except ValueError as error:
                 raise ValueError(f"{self.resolve(file)}: {error}") from None
         return None
@@ -65,30 +73,34 @@ class PublicKeyReader:
             with self.problems.at(self.path):
                 columns.append(self._column(key, [row[key] for row in rows]))
         if len(columns) == len(self.keys):
+            frame = pl.DataFrame(columns)
             with self.problems.at(self.path):
-                return PublicKeys(pl.DataFrame(columns))
+                return PublicKeys(frame.unique(maintain_order=True) if self.distinct else frame)
         return None
 
-    def _product(self, lists: Mapping[str, str | Sequence[Scalar]]) -> PublicKeys | None:
+    def _product(self, lists: Mapping[str, KeyListSpec]) -> PublicKeys | None:
         if not self._has_all_keys(self.path, lists):
             return None
         parts = [part for key in self.keys if (part := self._list(key, lists[key])) is not None]
         if len(parts) < len(self.keys):
             return None
-        size = math.prod(part.frame.height for part in parts)
+        size = math.prod(part.height for part in parts)
         if size > MAX_PARTITIONS:
             message = f"makes {size} partitions; allowed: at most {MAX_PARTITIONS}"
             self.problems.add(self.path, message)
             return None
-        frames = (part.frame for part in parts)
-        return PublicKeys(reduce(lambda left, right: left.join(right, how="cross"), frames))
+        return PublicKeys(*parts)
 
-    def _list(self, key: str, values: str | Sequence[Scalar]) -> PublicKeys | None:
+    def _list(self, key: str, values: KeyListSpec) -> pl.DataFrame | None:
         path = (*self.path, key)
         if isinstance(values, str):
             return self._file(path, values, (key,))
         with self.problems.at(path):
-            return PublicKeys(self._column(key, values).to_frame())
+            if isinstance(values, DateRangeSpec):
+                column = as_input_type(values.dates(key), self.types.get(key))
+            else:
+                column = self._column(key, values)
+            return PublicKeys(column.to_frame()).parts[0]
         return None
 
     def _column(self, key: str, values: Sequence[Scalar]) -> pl.Series:

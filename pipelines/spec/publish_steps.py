@@ -45,13 +45,14 @@ def release_steps(
 
 
 def _steps(release: LoadedRelease, plan: TablePlan, problems: ProblemList) -> Iterator[Step]:
-    spec = release.spec.tables[plan.name]
+    placed = release.spec.placed(plan.name)
+    spec = placed.spec
     for name, metric in spec.derived_metrics().items():
         match metric:
             case RatioSpec(ratio=(numerator, denominator)):
                 yield Ratio(name, numerator, denominator, spec.noise)
             case PercentChangeSpec(percent_change=compared, against=file):
-                with problems.at(("tables", plan.name, "metrics", name, "against")):
+                with problems.at(placed.place("metrics", name, "against")):
                     baseline = read_baseline(release.resolve(file), plan.keys, compared)
                     yield PercentChange(name, compared, file, baseline)
     publish = spec.publish

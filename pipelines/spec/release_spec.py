@@ -29,6 +29,7 @@ from pipelines.spec.expressions import (
 )
 from pipelines.spec.fields import Found, Model, Name, Number, OneOrMore, Text, distinct, refuse
 from pipelines.spec.partition_folders import folder_columns
+from pipelines.spec.placed_tables import PlacedTable, placed_tables
 from pipelines.spec.table_spec import TableSpec
 from transforms.bounds import Adjacency, Bounding, Guarantee
 from transforms.budget import Budget
@@ -256,8 +257,16 @@ class ReleaseSpec(Model):
         """Yields every column of the prepared rows that the release uses, where it is named."""
         for index, column in enumerate(self.privacy.unit):
             yield NamedColumn(("privacy", "unit", index), column, "identity")
-        for name, table in self.tables.items():
-            yield from (named.inside("tables", name) for named in table.named_columns())
+        of_tables = (named for table in self.placed_tables() for named in table.named_columns())
+        yield from dict.fromkeys(of_tables)
+
+    def placed_tables(self) -> list[PlacedTable]:
+        """Returns the tables one by one, those with levels as one for each level."""
+        return [one for name, table in self.tables.items() for one in placed_tables(name, table)]
+
+    def placed(self, name: str) -> PlacedTable:
+        """Returns one of `placed_tables` by its name."""
+        return next(table for table in self.placed_tables() if table.name == name)
 
     def input_columns(self) -> Iterator[InputColumn]:
         """Yields every column of the input that the release reads, where it is named."""
@@ -319,6 +328,8 @@ class ReleaseSpec(Model):
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
+        yield from dict.fromkeys(self._needless())
+        yield from self._same_names()
         identities = {column for _, column, role, _ in named if role == "identity"}
         for path, column, role, _ in named:
             if role == "identity" or not self.input.declares_type(column):
@@ -342,21 +353,33 @@ class ReleaseSpec(Model):
             except ValueError as error:
                 yield from found_problems(error, self.expression_paths)
 
+    def _same_names(self) -> Iterator[tuple[KeyPath, str]]:
+        """Yields levels whose tables have the name of another table."""
+        names = [table.name for table in self.placed_tables()]
+        for position, table in enumerate(self.placed_tables()):
+            others = names[:position] if table.name not in self.tables else self.tables
+            if table.level is not None and table.name in others:
+                yield (
+                    table.path,
+                    f"makes the table {table.name!r}, which is there already; "
+                    "allowed: another name, by the key 'name' of the level",
+                )
+
     def _needless(self) -> Iterator[tuple[KeyPath, str]]:
         """Yields what tables say about more than the guarantee protects."""
         bounding = self.privacy.bounding
         unused = self.privacy.guarantee().unused_bounds
-        for name, table in self.tables.items():
+        for table in self.placed_tables():
             for bound in unused:
-                if bound in table.bounds.model_fields_set:
+                if bound in table.spec.bounds.model_fields_set:
                     yield (
-                        ("tables", name, "bounds", bound),
+                        table.place("bounds", bound),
                         f"is not used with bounding: {bounding}, which protects less; "
                         "allowed: leave it out, or bounding: unit",
                     )
-            for metric, spec in table.metrics.items():
+            for metric, spec in table.spec.metrics.items():
                 if spec == "privacy_unit_count" and bounding == "row":
                     yield (
-                        ("tables", name, "metrics", metric),
+                        table.place("metrics", metric),
                         "there are no privacy units with bounding: row; allowed: count",
                     )

@@ -104,9 +104,11 @@ class ProblemList:
         self, path: KeyPath, message: str, *, at_key: bool = False, at: int | None = None
     ) -> None:
         """Adds a problem with the value at a path; see `ConfigSource.problem`."""
-        self.found.append(self.source.problem(path, message, at_key=at_key, at=at))
+        problem = self.source.problem(path, message, at_key=at_key, at=at)
+        if problem not in self.found:
+            self.found.append(problem)
 
-    def add_engine_error(self, path: KeyPath, error: ValueError) -> None:
+    def add_engine_error(self, path: KeyPath, error: ValueError, *around: KeyPath) -> None:
         """Adds an error of the engine.
 
         The engine's messages begin with the name of the field at fault, or with its path:
@@ -116,22 +118,24 @@ class ProblemList:
         Args:
             path: The value that the engine was given, or the mapping that it was made of.
             error: Its error.
+            around: Other mappings that it was made of.
         """
         message = str(error)
         first, _, rest = message.partition(" ")
-        place = path if path[-1:] == (first,) else (*path, *first.split("."))
-        if place in self.source.values:
-            self.add(place, rest)
-        else:
-            self.add(path, message)
+        for made_of in (path, *around):
+            place = made_of if made_of[-1:] == (first,) else (*made_of, *first.split("."))
+            if place in self.source.values:
+                self.add(place, rest)
+                return
+        self.add(path, message)
 
     @contextmanager
-    def at(self, path: KeyPath) -> Iterator[None]:
+    def at(self, path: KeyPath, *around: KeyPath) -> Iterator[None]:
         """Adds a ValueError of the block as a problem at a path, and goes on after the block."""
         try:
             yield
         except ValueError as error:
-            self.add_engine_error(path, error)
+            self.add_engine_error(path, error, *around)
 
     def raise_if_any(self) -> None:
         """Raises a ConfigError with all problems if there are any."""

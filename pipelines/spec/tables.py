@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.spec.errors import ConfigError, KeyPath
+from pipelines.spec.errors import ConfigError
 from pipelines.spec.load import LoadedRelease
+from pipelines.spec.partition_specs import SelectionSpec
+from pipelines.spec.placed_tables import PlacedTable
 from pipelines.spec.public_keys import PublicKeyReader
 from pipelines.spec.source import ProblemList
-from pipelines.spec.table_spec import SelectionSpec
 from transforms.plan import TablePlan
 from transforms.planning import plan_tables
 from transforms.table import PrivateSelection, PublicKeys, Table
@@ -30,7 +31,9 @@ def release_tables(release: LoadedRelease) -> dict[str, Table]:
         ConfigError: A key file or list cannot be used, or the engine refuses a table.
     """
     problems = ProblemList(release.source)
-    tables = {name: _table(release, name, problems) for name in release.spec.tables}
+    tables = {
+        placed.name: _table(release, placed, problems) for placed in release.spec.placed_tables()
+    }
     problems.raise_if_any()
     return {name: table for name, table in tables.items() if table is not None}
 
@@ -53,7 +56,8 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> tup
     generous = replace(budget, delta=budget.delta or _SOME_DELTA)
     problems = ProblemList(release.source)
     for name, table in tables.items():
-        with problems.at(("tables", name)):
+        placed = release.spec.placed(name)
+        with problems.at(placed.path, ("tables", placed.table)):
             plan_tables({name: table}, generous, guarantee)
     problems.raise_if_any()
     with problems.at(("privacy", "epsilon")):
@@ -66,9 +70,8 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> tup
         raise ConfigError(problems.found) from None
 
 
-def _table(release: LoadedRelease, name: str, problems: ProblemList) -> Table | None:
-    spec = release.spec.tables[name]
-    path: KeyPath = ("tables", name)
+def _table(release: LoadedRelease, placed: PlacedTable, problems: ProblemList) -> Table | None:
+    spec = placed.spec
     partitions: PrivateSelection | PublicKeys | None
     if spec.public is None:
         partitions = (spec.selection or SelectionSpec()).selection()
@@ -77,22 +80,24 @@ def _table(release: LoadedRelease, name: str, problems: ProblemList) -> Table | 
             keys=spec.key_columns,
             types=release.spec.column_types(),
             resolve=release.resolve,
-            path=(*path, "public"),
+            path=placed.place("public"),
             problems=problems,
+            distinct=placed.is_projection,
         ).read(spec.public)
     if partitions is None:
         return None
-    with problems.at(path):
+    with problems.at(placed.path, ("tables", placed.table)):
         table = Table(
             keys=spec.key_columns,
             metrics=spec.engine_metrics(),
             bounds=spec.bounds.bounds(),
             partitions=partitions,
             noise=spec.noise,
+            other=spec.other,
             share=spec.share,
         )
         for spender, share in spec.shares.items():
-            with problems.at((*path, "shares", spender)):
+            with problems.at(placed.place("shares", spender)):
                 table = replace(table, shares={**table.shares, spender: share})
         return table
     return None

@@ -38,7 +38,7 @@ def oracle_partials(rows, unit, plan: TablePlan, key: HashKey):
     `users` is always there, `weight` where the selection needs it.
     """
     by_unit = defaultdict(lambda: defaultdict(list))
-    listed = None if plan.public_keys is None else set(plan.public_keys.rows())
+    listed = None if plan.public_keys is None else set(plan.public_keys.frame.rows())
     for row in rows:
         who = tuple(_identity(row[name]) for name in unit)
         partition = tuple(_identity(row[name]) for name in plan.keys)

@@ -108,14 +108,14 @@ KINDS = {
 
 
 @st.composite
-def tables(draw, guarantee=Guarantee(), kinds=tuple(KINDS)):
+def tables(draw, guarantee=Guarantee(), kinds=tuple(KINDS), others=False):
     """A table over the columns of `SCHEMA`, with bounds of what the guarantee is about."""
     keys = draw(st.sampled_from([("word",), ("word", "day"), ("level",), ("day", "level", "word")]))
     allowed = [name for name in kinds if name != "total" or guarantee.bounding != "row"]
     names = draw(st.sets(st.sampled_from(allowed), min_size=1, max_size=5))
     metrics = {name: draw(KINDS[name]) for name in sorted(names)}
     partitions = PrivateSelection(draw(st.sampled_from(["laplace", "weighted_gaussian"])))
-    if draw(st.booleans()):
+    if not others and draw(st.booleans()):
         values = {
             "word": ["x", "z", "never"],
             "day": _DAYS[:2],
@@ -126,7 +126,8 @@ def tables(draw, guarantee=Guarantee(), kinds=tuple(KINDS)):
             column = pl.DataFrame({key: pl.Series(values[key], dtype=SCHEMA[key])})
             frame = frame.join(column, how="cross")
         partitions = PublicKeys(frame)
-    return Table(keys, metrics, draw(bounds(guarantee)), partitions)
+    adds_up = any(metric.adds_up for metric in metrics.values())
+    return Table(keys, metrics, draw(bounds(guarantee)), partitions, other=others and adds_up)
 
 
 @st.composite
@@ -149,10 +150,10 @@ GUARANTEES = st.builds(
 
 
 @st.composite
-def plans(draw, most=3, guarantees=GUARANTEES, kinds=tuple(KINDS)):
+def plans(draw, most=3, guarantees=GUARANTEES, kinds=tuple(KINDS), others=False):
     """The plans of one to `most` tables."""
     guarantee = draw(guarantees)
-    chosen = draw(st.lists(tables(guarantee, kinds), min_size=1, max_size=most))
+    chosen = draw(st.lists(tables(guarantee, kinds, others), min_size=1, max_size=most))
     named = {f"t{i}": table for i, table in enumerate(chosen)}
     return plan_tables(named, Budget(5.0, 1e-4), guarantee)
 

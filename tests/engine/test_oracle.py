@@ -35,7 +35,7 @@ def run_stages(pieces, engine):
         table, partial = engine.bound_units(key, packed)
         for shard, frame in engine.shard_partials(table, [partial]):
             by_partition_shard.setdefault(shard, []).append(frame)
-    for shard, frame in engine.zeros():
+    for shard, frame in (packed for part in engine.zero_slices() for packed in engine.zeros(part)):
         by_partition_shard.setdefault(shard, []).append(frame)
     result = {table: {} for table in range(len(engine.plans))}
     for shard, packed in by_partition_shard.items():

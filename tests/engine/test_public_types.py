@@ -105,7 +105,7 @@ CASES = {
 def test_a_row_counts_for_the_key_that_is_equal_to_it_and_for_no_other(name):
     values, dtype, listed, listed_type, units = CASES[name]
     plan = plan_of(listed, listed_type)
-    keys = plan.public_keys["k"].to_list()
+    keys = plan.public_keys.frame["k"].to_list()
     assert counts(rows_of(values, dtype), plan) == dict(zip(keys, units, strict=True))
 
 

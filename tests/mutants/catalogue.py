@@ -33,6 +33,10 @@ PUBLISH = "tests/postprocess/test_publish.py"
 CONSISTENCY = "tests/postprocess/test_consistency.py"
 SPEC = "tests/spec/test_release_spec.py"
 ROWS = "tests/engine/test_rows_without_units.py"
+OTHERS = "tests/engine/test_other.py"
+KEY_LISTS = "tests/engine/test_key_lists.py"
+LEVELS = "tests/spec/test_level_specs.py"
+BAD_CONFIGS = "tests/spec/test_bad_configs.py"
 
 BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives[bundles-batches-8-0]"
 BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"
@@ -370,8 +374,8 @@ DRAWING = [
     Mutant(
         "public_partitions_without_rows_are_missing",
         "transforms/stages.py",
-        "            if plan.public_keys is not None\n",
-        "            if False\n",
+        "            if plan.public_keys is not None\n            for start, stop",
+        "            if False\n            for start, stop",
         (BY_ORACLE,),
     ),
     Mutant(
@@ -864,6 +868,87 @@ SOURCES = [
     ),
 ]
 
+KEYS_AND_LEVELS = [
+    Mutant(
+        "the_other_row_is_priced_like_a_partition",
+        "transforms/planning.py",
+        "guarantee, merged=True)",
+        "guarantee)",
+        (f"{OTHERS}::test_a_unit_with_nothing_selected_reaches_the_bound",),
+    ),
+    Mutant(
+        "the_other_row_is_there_only_if_something_is_left_out",
+        "transforms/stages.py",
+        "for table in self.tables_with_other\n        ]",
+        "for table in ()\n        ]",
+        (f"{OTHERS}::test_an_empty_input_has_an_other_row",),
+    ),
+    Mutant(
+        "the_other_row_holds_what_was_selected_too",
+        "transforms/draw.py",
+        "partials.filter(~selected)",
+        "partials",
+        (f"{OTHERS}::test_selected_rows_and_the_other_row_are_all_that_was_bounded",),
+    ),
+    Mutant(
+        "public_keys_are_told_apart_by_half_of_their_hash",
+        "transforms/key_set.py",
+        " & (self.hashes.high[at] == high[there])",
+        "",
+        (f"{KEY_LISTS}::test_sets_of_identities_compare_both_halves",),
+    ),
+    Mutant(
+        "only_the_first_key_of_equal_lower_halves_is_public",
+        "transforms/key_set.py",
+        "return cls(ordered, largest)",
+        "return cls(ordered, 1)",
+        (f"{KEY_LISTS}::test_sets_of_identities_compare_both_halves",),
+    ),
+    Mutant(
+        "one_list_of_a_product_decides_what_is_public",
+        "transforms/key_list.py",
+        "listed &= part.loaded",
+        "listed = part.loaded",
+        (f"{KEY_LISTS}::test_membership_is_that_of_a_join",),
+    ),
+    Mutant(
+        "the_last_slice_of_public_keys_is_left_out",
+        "transforms/key_list.py",
+        "range(0, self.height, SLICE)",
+        "range(0, self.height - SLICE, SLICE)",
+        (f"{KEY_LISTS}::test_slices_cover_the_list_once",),
+    ),
+    Mutant(
+        "a_changed_file_of_public_keys_is_used",
+        "transforms/key_list.py",
+        "if hashlib.sha256(content).hexdigest() != self.digest:",
+        "if not content:",
+        (f"{KEY_LISTS}::test_a_file_that_has_changed_is_refused",),
+    ),
+    Mutant(
+        "each_level_gets_the_whole_share_of_its_table",
+        "pipelines/spec/placed_tables.py",
+        "table.share * level.share / together",
+        "table.share * level.share",
+        (f"{LEVELS}::test_the_share_of_a_table_is_divided_among_its_levels",),
+    ),
+    Mutant(
+        "a_level_does_not_say_its_own_bounds",
+        "pipelines/spec/placed_tables.py",
+        "own = level.model_fields_set - {",
+        'own = level.model_fields_set - {"bounds", ',
+        (f"{LEVELS}::test_a_level_takes_what_it_does_not_say_from_the_table",),
+    ),
+    Mutant(
+        "levels_with_other_lists_are_made_consistent",
+        "pipelines/consistency.py",
+        "if lacking.height:",
+        "if False:",
+        (f"{BAD_CONFIGS}::test_a_bad_config_raises_exactly_the_problems_it_expects",),
+    ),
+]
+
+
 MUTANTS = [
     *BOUNDING,
     *ENGINE,
@@ -876,4 +961,5 @@ MUTANTS = [
     *CONFIG,
     *SOURCES,
     *ACCOUNTING,
+    *KEYS_AND_LEVELS,
 ]

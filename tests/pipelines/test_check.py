@@ -349,9 +349,8 @@ def test_public_values_in_a_csv_file_are_read_as_the_type_of_the_column(folder, 
     release = load_release(folder / "release.yaml")
     _, schema = check_input(release, release_input(release))
     (plan,) = fit_public_keys(release, plan_release(release).tables, schema)
-    assert plan.public_keys["country"].to_list() == [
-        value for value in pl.Series(column).to_list() if value in plan.public_keys["country"]
-    ]
+    listed = plan.public_keys.frame["country"]
+    assert listed.to_list() == [value for value in pl.Series(column).to_list() if value in listed]
     assert plan.public_keys.height == 1
 
 

@@ -55,7 +55,7 @@ def command(*arguments, cwd=None, home=None):
 @pytest.fixture
 def readme_config(tmp_path):
     """The README's release, with the files that it names."""
-    text = blocks("yaml")[0]
+    text, *_ = blocks("yaml")
     folder = tmp_path / "configs"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "emoji_countries.csv").write_text("country\nUS\nDE\nXX\n")

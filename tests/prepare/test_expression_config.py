@@ -70,9 +70,13 @@ def unfit(folder, *changes):
     """Problems that only the input shows."""
     release = load(folder, *changes)
     plan = plan_release(release)
-    with pytest.raises(ConfigError) as caught:
+
+    def check():
         _, schema = check_input(release, release_input(release))
         prepared_schema(release, plan.preparation, schema)
+
+    with pytest.raises(ConfigError) as caught:
+        check()
     return lines(folder, caught)
 
 

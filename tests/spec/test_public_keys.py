@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from pipelines.spec import ConfigError, key_files, load_release, public_keys, release_tables
+from transforms.key_list import KeyList
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def frame(tmp_path):
         }
         file = tmp_path / "r.yaml"
         file.write_text(yaml.safe_dump(config, sort_keys=False))
-        return release_tables(load_release(file))["t"].partitions.frame
+        table = release_tables(load_release(file))["t"]
+        return KeyList.of(table.keys, table.partitions.parts).frame
 
     return frame
 

@@ -579,7 +579,7 @@ def test_public_keys_are_in_the_order_of_the_keys():
     frame = pl.DataFrame({"b": [1, 2], "a": ["x", "y"]}, schema={"b": pl.Int8, "a": pl.String})
     plan = one_table(Budget(1.0), keys=["a", "b"], partitions=PublicKeys(frame))
     assert plan.public_keys.schema == {"a": pl.String, "b": pl.Int64}
-    assert plan.public_keys.rows() == [("x", 1), ("y", 2)]
+    assert plan.public_keys.frame.rows() == [("x", 1), ("y", 2)]
 
 
 def test_a_selection_that_pydp_cannot_draw_from_is_refused_before_rows_are_read():

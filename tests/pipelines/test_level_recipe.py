@@ -1,0 +1,44 @@
+"""The recipe of levels on real trips: its rows and the other row are all that was bounded."""
+
+import math
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from pipelines import run as run_module
+from pipelines.plan import plan_release
+from pipelines.run import run_release
+from pipelines.spec import load_release
+from transforms.hashing import HashKey
+from transforms.local import exact_partials
+from transforms.noise import noise_std
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_bike_levels_on_the_real_trips(tmp_path, monkeypatch):
+    """Noise is within 14 standard deviations; false alarms are far below one in a million."""
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    for path in ("bike_levels.yaml", "data/valleybike_trips.parquet"):
+        shutil.copy(CONFIGS / path, tmp_path / "configs" / path)
+    key = HashKey.draw()
+    monkeypatch.setattr(run_module.HashKey, "draw", lambda: key)
+    release = load_release(tmp_path / "configs" / "bike_levels.yaml")
+    done = run_release(release, plan_release(release), [], replace=False)
+    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet")
+    assert [table.plan.name for table in done.published] == [
+        "trips_by_start_station",
+        "trips_by_start_station_end_station",
+    ]
+    for table in done.published:
+        exact = exact_partials(trips.to_arrow(), ("user_id",), table.plan, key)
+        others = table.frame.filter(pl.col("start_station").is_null())
+        selected = table.frame.filter(pl.col("start_station").is_not_null())
+        assert others.height == 1
+        assert selected.height > 20
+        left_out = exact.join(selected, on=table.plan.keys, how="anti")["trips"].sum()
+        std = noise_std(table.plan.mechanisms["other:trips"])
+        assert abs(others["trips"][0] - left_out) < 14 * std  # exp(-14 sqrt(2)) for Laplace
+        together = math.hypot(std, *selected["trips_std"])
+        assert abs(table.frame["trips"].sum() - exact["trips"].sum()) < 14 * together
