@@ -12,7 +12,7 @@ from transforms.budget import Budget
 from transforms.draw import draw
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
-from transforms.metrics import DistinctCount
+from transforms.metrics import Count, DistinctCount, Quantiles
 from transforms.planning import plan_tables
 from transforms.table import PublicKeys, Table
 
@@ -76,3 +76,19 @@ def test_units_keep_different_values():
     """All keep 2 of the same 20: together they have nearly all of them."""
     rows = [(unit, "a", value) for unit in range(60) for value in range(20)]
     assert counted(rows, Bounds(1, 2))["a"] > 15
+
+
+def test_metrics_that_share_values_are_in_the_order_of_the_table():
+    """Sums of rows and zeros of public partitions have the same columns, whatever is between."""
+    metrics = {
+        "first": DistinctCount("v"),
+        "between": Quantiles("u", (0.5,), (0, 10)),
+        "last": DistinctCount("v"),
+        "uses": Count(),
+    }
+    table = Table("k", metrics, partitions=PublicKeys(pl.DataFrame({"k": ["a", "never"]})))
+    (plan,) = plan_tables({"t": table}, Budget(1.0))
+    rows = pl.DataFrame({"u": [1, 2], "k": ["a", "a"], "v": ["x", "x"]})
+    partials = exact_partials(rows.to_arrow(), ["u"], plan, KEY).sort("k")
+    assert partials["first:items"].to_list() == partials["last:items"].to_list()
+    assert partials["uses"].to_list() == [2, 0]

@@ -746,7 +746,7 @@ CONFIG = [
     ),
     Mutant(
         "max_contributions_is_read_and_not_used",
-        "pipelines/spec/table_spec.py",
+        "pipelines/spec/partition_specs.py",
         "            self.max_contributions,\n",
         "",
         (f"{SPEC}::test_engine_metrics_of_every_kind",),
@@ -761,7 +761,7 @@ CONFIG = [
     Mutant(
         "bounds_are_stated_and_not_enforced",
         "pipelines/spec/release_spec.py",
-        "if bound in table.bounds.model_fields_set:",
+        "if bound in table.spec.bounds.model_fields_set:",
         "if False:",
         ("tests/spec/test_bad_configs.py",),
     ),
