@@ -107,16 +107,16 @@ KEEPING = [
     ),
     Mutant(
         "vectors_are_rounded_beyond_their_norm",
-        "transforms/accumulators.py",
-        "chosen = pl.when(fits).then(rounded[self.index]).otherwise(shortened)",
-        "chosen = rounded[self.index]",
+        "transforms/vectors.py",
+        "return np.where(fits[:, None], rounded, shortened)",
+        "return rounded",
         (f"{FORMULAS}::test_vectors_are_within_their_norm_exactly",),
     ),
     Mutant(
         "coordinates_are_clipped_one_by_one",
-        "transforms/accumulators.py",
-        "factor = pl.when(length > self.limit).then(self.limit / length).otherwise(1.0)",
-        "factor = pl.lit(1.0)",
+        "transforms/vectors.py",
+        "self.limit / np.maximum(length, 1), 1)[:, None]",
+        "1, 1)[:, None]",
         (f"{FORMULAS}::test_vectors_are_within_their_norm_exactly",),
     ),
     Mutant(
