@@ -66,17 +66,18 @@ def refused(folder, *changes):
     return lines(folder, caught)
 
 
+def fit(release):
+    plan = plan_release(release)
+    _, schema = check_input(release, release_input(release))
+    return prepared_schema(release, plan.preparation, schema)
+
+
 def unfit(folder, *changes):
     """Problems that only the input shows."""
     release = load(folder, *changes)
-    plan = plan_release(release)
-
-    def check():
-        _, schema = check_input(release, release_input(release))
-        prepared_schema(release, plan.preparation, schema)
-
+    plan_release(release)
     with pytest.raises(ConfigError) as caught:
-        check()
+        fit(release)
     return lines(folder, caught)
 
 
@@ -85,7 +86,7 @@ def test_the_columns_that_are_read_are_those_that_something_names(folder):
     assert set(release_input(release).columns) == {"user", "text", "time", "country", "version"}
     _, schema = check_input(release, release_input(release))
     assert set(schema) == set(release_input(release).columns)
-    prepared = prepared_schema(release, plan_release(release).preparation, schema)
+    prepared = fit(release)
     assert {name: prepared[name] for _, name, _ in release.spec.named_columns()} == {
         "user": pl.String(),
         "date(time)": pl.Date(),
@@ -197,8 +198,7 @@ def test_an_optional_column_is_null_in_files_that_lack_it(folder):
     without = pl.DataFrame(schema=TYPES).drop("text")
     without.write_parquet(folder / "data0.parquet")
     release = load(folder, ("data.parquet", "data*.parquet\n  optional: [text]"))
-    _, schema = check_input(release, release_input(release))
-    assert prepared_schema(release, plan_release(release).preparation, schema)["emoji"] == pl.String
+    assert fit(release)["emoji"] == pl.String
 
 
 CSV = (("files: data.parquet", "files: data.csv\n  types: {time: timestamp}"),)
