@@ -6,6 +6,7 @@ from mutant import Mutant
 
 CROWDED = "tests/engine/test_more.py"
 WORST = "tests/engine/test_worst_cases.py"
+DISTINCT = "tests/engine/test_distinct_values.py"
 ALLOTMENT = "tests/transforms/test_allotment.py"
 FORMULAS = "tests/transforms/test_sensitivity_formulas.py"
 MOMENTS = "tests/transforms/test_moments.py"
@@ -103,7 +104,14 @@ KEEPING = [
         "transforms/metrics/counts.py",
         '.unique(["partition", "item"])',
         "",
-        ("tests/engine/test_distinct_values.py::test_a_value_of_many_units_counts_once",),
+        (f"{DISTINCT}::test_a_value_of_many_units_counts_once",),
+    ),
+    Mutant(
+        "columns_of_sums_are_in_the_order_of_what_is_shared",
+        "transforms/bounding.py",
+        "keys.hstack(summed.select(*summed_columns(plan), *item_columns(plan)))",
+        'keys.hstack(summed.drop("partition:"))',
+        (f"{DISTINCT}::test_metrics_that_share_values_are_in_the_order_of_the_table",),
     ),
     Mutant(
         "vectors_are_rounded_beyond_their_norm",
