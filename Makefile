@@ -16,13 +16,13 @@ run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made
 	@echo "The tables are in published/. Look at configs/*.yaml for what was asked."
 
 test: $(VENV)/ready  ## All tests, the mutants too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: $(VENV)/ready  ## Without slow and statistical tests
 	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
 
 mutants: $(VENV)/ready  ## Plant each bug of the catalogue and see that the tests find it
-	$(BIN)/python -m pytest tests/mutants
+	$(BIN)/python -m pytest -n 2 tests/mutants
 
 lint: $(VENV)/ready types  ## Style and types
 	$(BIN)/ruff check .
