@@ -16,6 +16,7 @@ FILES = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 BEAM = {
+    "transforms/dofns.py",
     "transforms/ptransforms.py",
     "transforms/prepare/ptransform.py",
     "transforms/coder.py",
