@@ -42,3 +42,36 @@ def test_bike_levels_on_the_real_trips(tmp_path, monkeypatch):
         assert abs(others["trips"][0] - left_out) < 14 * std  # exp(-14 sqrt(2)) for Laplace
         together = math.hypot(std, *selected["trips_std"])
         assert abs(table.frame["trips"].sum() - exact["trips"].sum()) < 14 * together
+
+
+def test_bike_days_on_the_real_trips(tmp_path):
+    """Noise is within 14 standard deviations; false alarms are far below one in a million."""
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    for path in ("bike_days.yaml", "data/valleybike_trips.parquet", "data/bike_stations.csv"):
+        shutil.copy(CONFIGS / path, tmp_path / "configs" / path)
+    release = load_release(tmp_path / "configs" / "bike_days.yaml")
+    done = run_release(release, plan_release(release), [], replace=False)
+    days, stations = (table.frame for table in done.published)
+    assert (
+        days["day"].to_list()
+        == pl.date_range(pl.date(2019, 7, 1), pl.date(2019, 7, 31), eager=True).to_list()
+    )
+    assert stations.height == 31 * 54
+    of_stations = stations.group_by("day").agg(pl.col("trips_consistent").sum()).sort("day")
+    differences = of_stations["trips_consistent"] - days["trips_consistent"]
+    assert differences.abs().max() < 1e-6
+    assert (days["trips_consistent_std"] < days["trips_std"]).all()
+    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet").filter(
+        pl.col("start_station").is_not_null()
+    )
+    clock = (
+        pl.col("start_time").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
+    )
+    bounded = (
+        trips.group_by("user_id", clock.dt.date().alias("day"))
+        .agg(pl.len().clip(upper_bound=2).alias("exact"))
+        .group_by("day")
+        .agg(pl.col("exact").cast(pl.Int64).sum())
+    )
+    joined = days.join(bounded, on="day", how="left").fill_null(0)
+    assert ((joined["trips"] - joined["exact"]).abs() < 14 * joined["trips_std"]).all()
