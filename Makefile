@@ -16,7 +16,7 @@ run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made
 	@echo "The tables are in published/. Look at configs/*.yaml for what was asked."
 
 test: $(VENV)/ready  ## All tests, the mutants too
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 test-quick: $(VENV)/ready  ## Without slow and statistical tests
 	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
