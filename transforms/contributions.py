@@ -1,7 +1,8 @@
 """What privacy units contribute to partitions, in columns: grouping, pruning, merging.
 
-A contribution is one (unit, partition) pair with its accumulators: the number of rows and, per sum,
-the exact total in granules. Contributions of disjoint sets of rows merge by adding up.
+A contribution is one (unit, partition) pair with the number of its rows, the exact totals of its
+accumulators, and where sums are not enough, counts of its items. Contributions of disjoint sets of
+rows merge by adding up.
 """
 
 from __future__ import annotations

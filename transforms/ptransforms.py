@@ -1,4 +1,4 @@
-"""Beam transforms: bounded, privately selected, noisy counts and sums of Arrow tables."""
+"""Beam transforms: bounded, privately selected, noisy statistics of Arrow tables."""
 
 from __future__ import annotations
 
@@ -81,21 +81,9 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
             self.partition_shards,
         )
         names = tuple(plan.name for plan in self.plans)
-        pre_aggregate = PreAggregate(engine, self.batch_bytes, self.gather_bytes)
-        bounded = (
-            rows
-            | "Pre-aggregate and prune" >> _packed(pre_aggregate)
-            | "Group by unit shard" >> beam.GroupByKey()
-            | "Merge and bound" >> _packed(BoundUnits(engine))
-        )
-        zeros = (
-            rows.pipeline
-            | "Start public partitions" >> beam.Create(engine.zero_slices())
-            | "List public partitions" >> _packed(PublicZeros(engine))
-        )
         committed = (
-            (bounded, zeros)
-            | "Add public partitions" >> beam.Flatten()
+            rows
+            | "Sum" >> _SumPartitions(engine, self.batch_bytes, self.gather_bytes)
             | "Group by partition shard" >> beam.GroupByKey()
             | "Select and draw noise" >> _packed(DrawPartitions(engine))
             | "Commit the draw" >> beam.Reshuffle()
@@ -113,6 +101,41 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
             name: (table, other[name]) | f"Add other partitions of {name}" >> beam.Flatten()
             for name, table in tables.items()
         }
+
+
+@dataclass
+class _SumPartitions(beam.PTransform[PCollection[pa.Table], PCollection[tuple[int, bytes]]]):
+    """Bounds all units and adds them up to partial sums of partitions, zeros of public ones too.
+
+    Attributes:
+        engine: What all workers agree on.
+        batch_bytes: Rows that are encoded together.
+        gather_bytes: Encoded batches that are pre-aggregated together.
+    """
+
+    engine: Engine
+    batch_bytes: int
+    gather_bytes: int
+
+    def expand(self, rows: PCollection[pa.Table]) -> PCollection[tuple[int, bytes]]:
+        """Wires the sums."""
+        bounded = (
+            rows
+            | "Pre-aggregate and prune"
+            >> _packed(PreAggregate(self.engine, self.batch_bytes, self.gather_bytes))
+            | "Group by unit shard" >> beam.GroupByKey()
+            | "Merge and bound" >> _packed(BoundUnits(self.engine))
+        )
+        zeros = (
+            rows.pipeline
+            | "Start public partitions" >> beam.Create(self.engine.zero_slices())
+            | "List public partitions" >> _packed(PublicZeros(self.engine))
+        )
+        sums: PCollection[tuple[int, bytes]] = (
+            bounded,
+            zeros,
+        ) | "Add public partitions" >> beam.Flatten()
+        return sums
 
 
 @dataclass

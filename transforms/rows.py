@@ -7,8 +7,11 @@
 | negative zero in a key or unit | it is zero; infinities are ordinary values |
 | date or time outside the years 1 to 9999 in a key or unit | it is null |
 | null or NaN in a summed column | the row counts, and adds nothing to the sum |
+| null or NaN in a column of a mean, variance or quantile | the row is none of its rows |
+| null or NaN in a coordinate of a vector | the row counts, and adds nothing to any coordinate |
+| null or NaN in a column whose distinct values are counted | it is no value |
 | text that is not UTF-8 in a key or unit | its bad bytes are replaced by U+FFFD |
-| infinity in a summed column | it is clipped like any large value |
+| infinity in a column of numbers | it is clipped like any large value |
 
 The rules look at one row at a time and are applied before bounding.
 """
@@ -95,8 +98,13 @@ def identity(name: str, dtype: pl.DataType) -> pl.Expr:
     if canonical == pl.Date:
         return pl.when(column.is_between(date.min, date.max)).then(column)
     if isinstance(canonical, pl.Datetime):
-        return pl.when(column.dt.year().is_between(MINYEAR, MAXYEAR)).then(column)
+        return in_calendar(column)
     return column
+
+
+def in_calendar(time: pl.Expr) -> pl.Expr:
+    """Returns a date or timestamp, null outside the years 1 to 9999."""
+    return pl.when(time.dt.year().is_between(MINYEAR, MAXYEAR)).then(time)
 
 
 def as_listed(name: str, dtype: pl.DataType, listed: pl.DataType) -> pl.Expr:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR
 from enum import Enum
 
 import polars as pl
@@ -154,11 +153,6 @@ def default_type(kind: Kind) -> pl.DataType:
 def without_nan(number: pl.Expr) -> pl.Expr:
     """Returns a number, null where it is NaN."""
     return number.fill_nan(None)
-
-
-def in_calendar(time: pl.Expr) -> pl.Expr:
-    """Returns a date or timestamp, null outside the years 1 to 9999."""
-    return pl.when(time.dt.year().is_between(MINYEAR, MAXYEAR)).then(time)
 
 
 def wide(whole: pl.Expr) -> pl.Expr:

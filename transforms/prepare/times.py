@@ -34,12 +34,12 @@ from transforms.prepare.kinds import (
     WHOLE,
     Kind,
     Typed,
-    in_calendar,
     instant,
     kind_of,
     narrow,
     wide,
 )
+from transforms.rows import in_calendar
 
 _UNITS = {
     "second": ("s", 24 * 60 * 60),
