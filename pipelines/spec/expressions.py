@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.spec.errors import KeyPath
-from pipelines.spec.key_files import read_key_file
+from pipelines.spec.key_files import read_columns
 from pipelines.spec.source import ProblemList
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _read_table(release: LoadedRelease, wanted: LookupFile) -> LookupTable:
     from transforms.prepare.lookups import lookup_table
 
     file = release.resolve(wanted.file)
-    rows = read_key_file(file, list(dict.fromkeys([wanted.key, wanted.value])), {})
+    rows = read_columns(file, list(dict.fromkeys([wanted.key, wanted.value])), what="key file")
     if rows.height > MAX_LOOKUP_ROWS:
         raise ValueError(f"{file} has {rows.height} rows; allowed: at most {MAX_LOOKUP_ROWS}")
     return lookup_table(rows, wanted)
