@@ -26,7 +26,7 @@ WHERE: KeyPath = ("input", "where")
 
 def is_expression(unit: str) -> bool:
     """Returns whether an entry of `privacy.unit` is an expression and not the name of a column."""
-    return "(" in unit
+    return "(" in unit or "::" in unit
 
 
 def make_preparation(

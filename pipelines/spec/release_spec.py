@@ -162,8 +162,8 @@ class PrivacySpec(
     with equal values of all keys; `row`, only single rows."""
     unit: OneOrMore = Field(default=(), validate_default=True, json_schema_extra=_without_default)
     """Column or columns whose value is the privacy unit: whom the guarantee protects. With several,
-    each combination of values is a unit of its own. An entry with a parenthesis is a SQL expression
-    of one row, such as date(event_time). Must be left out with `bounding: row`."""
+    each combination of values is a unit of its own. An entry with a parenthesis or :: is a SQL
+    expression of one row, such as date(event_time). Must be left out with `bounding: row`."""
     adjacency: Adjacency = "add_remove"
     """What is hidden of it: whether it is there (`add_remove`), or only what it says (`replace`),
     where the number of units is taken as known."""
