@@ -151,10 +151,7 @@ def _unwritable(
         if key not in release.spec.derived_columns
     }
     for path, column in sorted(keys, key=str):
-        if column not in release.spec.derived_columns and schema.get(column) in (
-            pl.Binary,
-            pl.Duration,
-        ):
+        if schema.get(column) in (pl.Binary, pl.Duration):
             yield (
                 path,
                 f"column {column!r} has the type {schema[column]} in {file.path}, which csv "

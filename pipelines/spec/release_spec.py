@@ -305,7 +305,7 @@ class ReleaseSpec(Model):
             return
         yield from self._unit_problems()
         yield from self._column_problems()
-        yield from self._needless()
+        yield from dict.fromkeys(self._needless())
 
     def _unit_problems(self) -> Iterator[tuple[KeyPath, str]]:
         exploded = self.preparation.exploded_columns if self.preparation else frozenset()
@@ -328,7 +328,6 @@ class ReleaseSpec(Model):
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
-        yield from dict.fromkeys(self._needless())
         yield from self._same_names()
         identities = {column for _, column, role, _ in named if role == "identity"}
         for path, column, role, _ in named:

@@ -1,4 +1,4 @@
-"""The `tables` of a release YAML: keys, public keys, selection, bounds and metrics.
+"""One table of a release YAML: keys or levels, partitions, bounds, metrics and publication.
 
 Ranges that the engine in `transforms` knows are checked by building its objects, so that each rule
 is written once.
