@@ -8,10 +8,11 @@ the config with `LoadedRelease.source.problem`.
 """
 
 from pipelines.spec.errors import ConfigError, KeyPath, did_you_mean
-from pipelines.spec.expressions import found_problems, release_preparation
+from pipelines.spec.expressions import found_problems
 from pipelines.spec.input_spec import InputFormat
 from pipelines.spec.level_problems import CONSISTENT
 from pipelines.spec.load import LoadedRelease, load_release
+from pipelines.spec.preparations import release_preparation
 from pipelines.spec.privacy_spec import PrivacySpec
 from pipelines.spec.publish_steps import release_steps
 from pipelines.spec.release_spec import ReleaseSpec
