@@ -188,9 +188,3 @@ class ReleaseSpec(Model):
                         f"is not used with bounding: {bounding}, which protects less; "
                         "allowed: leave it out, or bounding: unit",
                     )
-            for metric, spec in table.spec.metrics.items():
-                if spec == "privacy_unit_count" and bounding == "row":
-                    yield (
-                        table.place("metrics", metric),
-                        "there are no privacy units with bounding: row; allowed: count",
-                    )
