@@ -19,7 +19,8 @@ import polars as pl
 from pipelines.files import InputError
 from pipelines.inputs import Input, InputFile
 from pipelines.json_members import sample_members
-from pipelines.spec import KeyPath, LoadedRelease, did_you_mean, parse
+from pipelines.spec import KeyPath, LoadedRelease, did_you_mean
+from transforms.text_types import parse
 
 
 def always_null(

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from pipelines.public_types import fit_listed
 from pipelines.spec import LoadedRelease, ProblemList
+from pipelines.spec.listed_keys import fit_listed
 from transforms.postprocess import PercentChange, Step
 from transforms.rows import canonical_type
 

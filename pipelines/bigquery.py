@@ -26,7 +26,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
 from pipelines.files import InputError
-from pipelines.spec import POLARS_TYPES, ColumnType, parse
+from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
 BATCH_ROWS = 50_000
 """Most rows in one table."""

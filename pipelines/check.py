@@ -14,7 +14,7 @@ from pipelines.always_null import always_null
 from pipelines.bigquery import BigQueryInput, check_bigquery
 from pipelines.files import InputError
 from pipelines.inputs import Input, InputFile, Schema, input_schemas, match_files
-from pipelines.one_schema import common_type
+from pipelines.one_schema import type_of_all_files
 from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
 from transforms.rows import canonical_type, check_value_type
 
@@ -90,7 +90,7 @@ def check_input(
     named = release.spec.input_columns()
     others = {column for _, column, role, _ in named if role == "identity"}
     return files, {
-        column: common_type(column, types, only_summed=column not in others)
+        column: type_of_all_files(column, types, only_value=column not in others)
         for column, types in seen.items()
     }
 
@@ -151,10 +151,7 @@ def _unwritable(
         if key not in release.spec.derived_columns
     }
     for path, column in sorted(keys, key=str):
-        if column not in release.spec.derived_columns and schema.get(column) in (
-            pl.Binary,
-            pl.Duration,
-        ):
+        if schema.get(column) in (pl.Binary, pl.Duration):
             yield (
                 path,
                 f"column {column!r} has the type {schema[column]} in {file.path}, which csv "

@@ -17,8 +17,9 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.avro import avro_schema
 from pipelines.files import InputError, is_local, open_file
 from pipelines.lines import csv_header
-from pipelines.spec import POLARS_TYPES, ColumnType, InputFormat
+from pipelines.spec import InputFormat
 from pipelines.spec.partition_folders import FolderValues, folder_values
+from transforms.text_types import POLARS_TYPES, ColumnType
 
 Schema = Mapping[str, pl.DataType]
 """Columns with their types."""

@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from pipelines.spec import ColumnType, parse
+from transforms.text_types import ColumnType, parse
 
 BLOCK_BYTES = 32 << 20
 """Text that is parsed at once."""

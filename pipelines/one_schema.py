@@ -31,13 +31,16 @@ from pipelines.files import InputError
 from transforms.rows import canonical_type
 
 
-def common_type(column: str, types: Iterable[pl.DataType], *, only_summed: bool) -> pl.DataType:
+def type_of_all_files(
+    column: str, types: Iterable[pl.DataType], *, only_value: bool
+) -> pl.DataType:
     """Returns the type that a column has in all files.
 
     Args:
         column: Its name.
         types: Its types in the files, which go together.
-        only_summed: The column is neither a key nor a unit nor part of an expression.
+        only_value: The column is only a number to compute with: neither a key nor a unit nor part
+            of an expression.
 
     Returns:
         The type as it is if the files agree, else the one that they are cast to.
@@ -45,7 +48,7 @@ def common_type(column: str, types: Iterable[pl.DataType], *, only_summed: bool)
     distinct = [dtype for dtype in dict.fromkeys(types) if dtype != pl.Null]
     if len(distinct) < 2:
         return next(iter(distinct), pl.Null())
-    return pl.Float64() if only_summed else canonical_type(column, distinct[0])
+    return pl.Float64() if only_value else canonical_type(column, distinct[0])
 
 
 def as_type(name: str, column: pa.ChunkedArray, dtype: pl.DataType, path: str) -> pa.ChunkedArray:
@@ -54,7 +57,7 @@ def as_type(name: str, column: pa.ChunkedArray, dtype: pl.DataType, path: str) -
     Args:
         name: Name of the column.
         column: Its values. Text may hold bytes that are not UTF-8; it is not looked at.
-        dtype: The type from `common_type`.
+        dtype: The type from `type_of_all_files`.
         path: The file, for an error.
 
     Returns:

@@ -18,8 +18,8 @@ from pipelines.inputs import Input, InputFile, Schema, open_parquet
 from pipelines.lines import read_csv, read_jsonl
 from pipelines.one_schema import as_type, nulls
 from pipelines.progress import count_bytes
-from pipelines.spec import ColumnType, parse
 from pipelines.spec.partition_folders import FolderValues
+from transforms.text_types import ColumnType, parse
 
 TASK_BYTES = 64 << 20
 """Uncompressed columns that one reading step takes, where row groups allow."""

@@ -11,6 +11,7 @@ from transforms.key_list import KeyList
 from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
 from transforms.metrics import Sum
 from transforms.metrics.base import Noise
+from transforms.metrics.counts import PrivacyUnitCount
 from transforms.noise import check_mechanism
 from transforms.plan import MetricPlan, TablePlan
 from transforms.sensitivity import Sensitivity, sensitivity
@@ -169,6 +170,11 @@ def _check_bounds(table: Table, guarantee: Guarantee) -> None:
                 raise ValueError(
                     f"metrics.{name}.clip_total is given, but bounding: row protects single rows; "
                     "allowed: clip"
+                )
+            if isinstance(metric, PrivacyUnitCount):
+                raise ValueError(
+                    f"metrics.{name} counts privacy units, and there are none with bounding: row; "
+                    "allowed: count"
                 )
 
 

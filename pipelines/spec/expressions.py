@@ -1,4 +1,4 @@
-"""The expressions of a config: where they stand, and the public tables that they look into.
+"""The expressions of a config: where they stand, and what is wrong with them.
 
 What expressions mean is in `transforms.prepare`, which is imported when a config has some: the
 libraries behind it take a third of a second to load.
@@ -10,23 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.spec.errors import KeyPath
-from pipelines.spec.key_files import read_key_file
-from pipelines.spec.source import ProblemList
 
 if TYPE_CHECKING:
-    from pipelines.spec.load import LoadedRelease
     from transforms.prepare.lookups import LookupFile, LookupTable
     from transforms.prepare.preparation import Preparation
-
-MAX_LOOKUP_ROWS = 1_000_000
-"""Rows of a public table that expressions look into; it travels to every worker."""
 
 WHERE: KeyPath = ("input", "where")
 
 
 def is_expression(unit: str) -> bool:
     """Returns whether an entry of `privacy.unit` is an expression and not the name of a column."""
-    return "(" in unit
+    return "(" in unit or "::" in unit
 
 
 def make_preparation(
@@ -86,39 +80,3 @@ def found_problems(
         raise error
     for place, message in error.problems:
         yield paths[place.column], message, place.at
-
-
-def release_preparation(release: LoadedRelease) -> Preparation | None:
-    """Returns the preparation of a release with the tables of its lookups; None if there is none.
-
-    Raises:
-        ConfigError: A public table cannot be used.
-    """
-    preparation = release.spec.preparation
-    if preparation is None:
-        return None
-    problems = ProblemList(release.source)
-    paths = release.spec.expression_paths
-    tables: dict[LookupFile, LookupTable] = {}
-    for place, wanted in preparation.lookups:
-        try:
-            if wanted not in tables:
-                tables[wanted] = _read_table(release, wanted)
-        except ValueError as error:
-            problems.add(paths[place.column], str(error), at=place.at)
-    problems.raise_if_any()
-    columns, where = preparation.columns, preparation.where
-    for path, message, at in expression_problems(columns, where, paths, tables):
-        problems.add(path, message, at=at)
-    problems.raise_if_any()
-    return make_preparation(columns, where, tables)
-
-
-def _read_table(release: LoadedRelease, wanted: LookupFile) -> LookupTable:
-    from transforms.prepare.lookups import lookup_table
-
-    file = release.resolve(wanted.file)
-    rows = read_key_file(file, list(dict.fromkeys([wanted.key, wanted.value])), {})
-    if rows.height > MAX_LOOKUP_ROWS:
-        raise ValueError(f"{file} has {rows.height} rows; allowed: at most {MAX_LOOKUP_ROWS}")
-    return lookup_table(rows, wanted)

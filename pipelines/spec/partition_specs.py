@@ -112,9 +112,9 @@ Selection = Annotated[
     SelectionSpec,
     BeforeValidator(_strategy_alone, json_schema_input_type=SelectionStrategy | SelectionSpec),
 ]
-KeyFile = Annotated[Text, Tag("<file>")]
-KeyList = Annotated[
-    KeyFile
+_ListFile = Annotated[Text, Tag("<file>")]
+_KeyValues = Annotated[
+    _ListFile
     | Annotated[tuple[KeyValue, ...], Tag("<list>")]
     | Annotated[DateRangeSpec, Tag("<dates>")],
     by_kind(
@@ -123,9 +123,9 @@ KeyList = Annotated[
     ),
 ]
 PublicSpec = Annotated[
-    KeyFile
+    _ListFile
     | Annotated[tuple[dict[Text, KeyValue], ...], Tag("<list>")]
-    | Annotated[dict[Text, KeyList], Tag("<mapping>")],
+    | Annotated[dict[Text, _KeyValues], Tag("<mapping>")],
     by_kind(
         _public_kind,
         "a file, a list of mappings, or a mapping of keys to lists, files or date ranges",

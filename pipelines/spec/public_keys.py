@@ -1,4 +1,4 @@
-"""The public partitions of a table as a frame with one row each."""
+"""Reads the public partitions of a table, as one frame or as a product of several."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import polars as pl
 from pipelines.spec.date_ranges import DateRangeSpec
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Scalar
-from pipelines.spec.key_files import MAX_PARTITIONS, as_input_type, inline_column, read_key_file
+from pipelines.spec.key_files import MAX_PARTITIONS, inline_column, read_columns
+from pipelines.spec.listed_keys import fit_listed
 from pipelines.spec.partition_specs import PublicSpec
 from pipelines.spec.source import ProblemList
 from transforms.table import PublicKeys
-from transforms.text_types import ColumnType
+from transforms.text_types import POLARS_TYPES, ColumnType
 
 KeyListSpec = str | Sequence[Scalar] | DateRangeSpec
 """The values of one key: a file, a list, or a range of dates."""
@@ -53,16 +54,31 @@ class PublicKeyReader:
                 return self._rows(public)
 
     def _file(self, path: KeyPath, file: str, columns: tuple[str, ...]) -> pl.DataFrame | None:
-        types = {key: kind for key, kind in self.types.items() if key in columns}
+        full = self.resolve(file)
         with self.problems.at(path):
-            frame = read_key_file(self.resolve(file), columns, types)
+            frame = read_columns(full, columns, what="key file")
             try:
-                return PublicKeys(
-                    frame.unique(maintain_order=True) if self.distinct else frame
-                ).parts[0]
+                return self._fitted(frame)
             except ValueError as error:
-                raise ValueError(f"{self.resolve(file)}: {error}") from None
+                raise ValueError(f"{full}: {error}") from None
         return None
+
+    def _fitted(self, listed: pl.DataFrame) -> pl.DataFrame:
+        """Returns a part of the public keys in the types of the input, where they are known."""
+        keys = self._part(listed)
+        fitted = pl.DataFrame([self._fit(column) for column in keys])
+        return keys if fitted.schema == keys.schema else self._part(fitted)
+
+    def _part(self, keys: pl.DataFrame) -> pl.DataFrame:
+        return PublicKeys(keys.unique(maintain_order=True) if self.distinct else keys).parts[0]
+
+    def _fit(self, keys: pl.Series) -> pl.Series:
+        if keys.name not in self.types:
+            return keys
+        try:
+            return fit_listed(keys, POLARS_TYPES[self.types[keys.name]])
+        except ValueError as error:
+            raise ValueError(f"{error}, or another type in input.types") from None
 
     def _rows(self, rows: Sequence[Mapping[str, Scalar]]) -> PublicKeys | None:
         complete = [self._has_all_keys((*self.path, i), row) for i, row in enumerate(rows)]
@@ -73,9 +89,8 @@ class PublicKeyReader:
             with self.problems.at(self.path):
                 columns.append(self._column(key, [row[key] for row in rows]))
         if len(columns) == len(self.keys):
-            frame = pl.DataFrame(columns)
             with self.problems.at(self.path):
-                return PublicKeys(frame.unique(maintain_order=True) if self.distinct else frame)
+                return PublicKeys(self._fitted(pl.DataFrame(columns)))
         return None
 
     def _product(self, lists: Mapping[str, KeyListSpec]) -> PublicKeys | None:
@@ -97,15 +112,15 @@ class PublicKeyReader:
             return self._file(path, values, (key,))
         with self.problems.at(path):
             if isinstance(values, DateRangeSpec):
-                column = as_input_type(values.dates(key), self.types.get(key))
+                column = values.dates(key)
             else:
                 column = self._column(key, values)
-            return PublicKeys(column.to_frame()).parts[0]
+            return self._fitted(column.to_frame())
         return None
 
     def _column(self, key: str, values: Sequence[Scalar]) -> pl.Series:
         try:
-            return inline_column(key, values, self.types.get(key))
+            return inline_column(key, values)
         except ValueError as error:
             raise ValueError(f"{key} {error}") from None
 

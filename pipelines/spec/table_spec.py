@@ -1,4 +1,4 @@
-"""The `tables` of a release YAML: keys, public keys, selection, bounds and metrics.
+"""One table of a release YAML: keys or levels, partitions, bounds, metrics and publication.
 
 Ranges that the engine in `transforms` knows are checked by building its objects, so that each rule
 is written once.
@@ -21,11 +21,10 @@ from pipelines.spec.fields import (
     Model,
     Name,
     Share,
-    Text,
     refuse,
 )
 from pipelines.spec.level_problems import level_problems
-from pipelines.spec.level_spec import Level, LevelSpec
+from pipelines.spec.level_spec import KeyNames, Level, LevelSpec
 from pipelines.spec.metric_specs import (
     METRIC_MODELS,
     ColumnMetricSpec,
@@ -70,7 +69,7 @@ class TableSpec(
 ):
     """One group-by of the release."""
 
-    keys: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    keys: KeyNames | None = None
     """Key columns; one combination of their values is a partition. Default: the keys of the
     mapping in public."""
     levels: Annotated[tuple[Level, ...], Field(min_length=1)] | None = None

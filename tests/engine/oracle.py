@@ -136,7 +136,7 @@ def contribution(rows, counted, pair, plan, key):
             case Count():
                 found[name] = counted
             case PrivacyUnitCount():
-                found[name] = units
+                found[name] = 1
             case Sum():
                 found[name] = sum_of(rows, counted, metric)
             case Mean():

@@ -106,12 +106,15 @@ KINDS = {
     "more": DISTINCT,
 }
 
+OF_UNITS = ("users", "total")
+"""Kinds that need privacy units."""
+
 
 @st.composite
 def tables(draw, guarantee=Guarantee(), kinds=tuple(KINDS), others=False):
     """A table over the columns of `SCHEMA`, with bounds of what the guarantee is about."""
     keys = draw(st.sampled_from([("word",), ("word", "day"), ("level",), ("day", "level", "word")]))
-    allowed = [name for name in kinds if name != "total" or guarantee.bounding != "row"]
+    allowed = [name for name in kinds if guarantee.bounding != "row" or name not in OF_UNITS]
     names = draw(st.sets(st.sampled_from(allowed), min_size=1, max_size=5))
     metrics = {name: draw(KINDS[name]) for name in sorted(names)}
     partitions = PrivateSelection(draw(st.sampled_from(["laplace", "weighted_gaussian"])))

@@ -84,7 +84,8 @@ BY_PARTITION = {
     "words_of_days": Table(("word", "day"), ALL, Bounds(1, 2), WEIGHTED),
     "levels_of_all": Table(("level",), ALL, Bounds(1, 3), other=True),
 }
-BY_ROW = {"any": Table(("word",), METRICS, Bounds(), WEIGHTED)}
+OF_ROWS = {name: metric for name, metric in METRICS.items() if name != "users"}
+BY_ROW = {"any": Table(("word",), OF_ROWS, Bounds(), WEIGHTED)}
 BUDGET = Budget(50.0, 1e-4)
 PLANS = (
     *plan_tables(BY_UNIT, BUDGET),

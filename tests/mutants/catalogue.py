@@ -753,7 +753,7 @@ CONFIG = [
     ),
     Mutant(
         "a_unit_is_named_and_not_protected",
-        "pipelines/spec/release_spec.py",
+        "pipelines/spec/privacy_spec.py",
         'if bounding == "row":\n            refuse',
         "if False:\n            refuse",
         ("tests/spec/test_bad_configs.py",),

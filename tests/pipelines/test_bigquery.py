@@ -18,7 +18,8 @@ from pipelines.bigquery import BigQueryInput, ReadBigQuery, rows_to_table
 from pipelines.check import release_input
 from pipelines.plan import plan_release
 from pipelines.run import run_release, unit_shards
-from pipelines.spec import POLARS_TYPES, load_release
+from pipelines.spec import load_release
+from transforms.text_types import POLARS_TYPES
 
 SOURCE = "bigquery: {table: my-project.events.emoji, row_restriction: \"country != 'XX'\"}"
 

@@ -22,12 +22,12 @@ from pipelines.inputs import (
     open_parquet,
 )
 from pipelines.progress import bytes_read
-from pipelines.spec import POLARS_TYPES
 from transforms import Bounds, Budget, Count, PrivacyUnitCount, PrivateSelection, Sum, Table
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
 from transforms.planning import plan_tables
 from transforms.rows import canonical_type
+from transforms.text_types import POLARS_TYPES
 
 TYPES = {"user": "string", "day": "date", "n": "int", "x": "float"}
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.lines import csv_header, read_csv, read_jsonl
-from pipelines.spec import POLARS_TYPES
+from transforms.text_types import POLARS_TYPES
 
 ALL_TYPES = {kind: kind for kind in POLARS_TYPES}
 NOT_TEXT = "\N{REPLACEMENT CHARACTER}"

@@ -96,6 +96,11 @@ def test_the_columns_that_are_read_are_those_that_something_names(folder):
     }
 
 
+def test_a_cast_is_a_unit_as_it_is_a_column(folder):
+    prepared = fit(load(folder, ("date(time)]", '"time::date"]')))
+    assert prepared["time::date"] == pl.Date()
+
+
 def test_the_plan_says_what_rows_and_columns_there_are(folder):
     plan = plan_release(load(folder))
     assert plan.to_dict()["where"] == "version >= '7.0'"

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.public_types import fit_listed
 from pipelines.spec import ConfigError, load_release, release_tables
 from pipelines.spec.date_ranges import DateRangeSpec
+from pipelines.spec.listed_keys import fit_listed
 from transforms.key_list import KeyList
 
 DATES = st.dates(date(1999, 1, 1), date(2030, 12, 31))
@@ -86,7 +86,7 @@ def test_dates_in_the_type_of_a_csv_column(keys, kind, values):
 
 
 def test_dates_do_not_fit_a_column_of_numbers(keys):
-    with pytest.raises(ConfigError, match="has values of type Date, but the input column is read"):
+    with pytest.raises(ConfigError, match="listed for 'day'; allowed: values of the type Int64"):
         keys({"day": NOVEMBER}, files="*.csv", types={"day": "int"})
 
 

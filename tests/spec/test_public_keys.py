@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from pipelines import public_types
 from pipelines.spec import ConfigError, key_files, load_release, public_keys, release_tables
 from transforms.key_list import KeyList
+from transforms.table import PublicKeys
+from transforms.text_types import POLARS_TYPES
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_the_type_of_an_inline_list_is_the_type_of_its_values(frame, values, dty
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5, unique=True))
 def test_integers_are_exact(values):
-    assert key_files.inline_column("k", values, None).to_list() == values
+    assert key_files.inline_column("k", values).to_list() == values
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,10 @@ def test_integers_are_exact(values):
     [
         ("string", ["1"], ["1"]),
         ("int", [1], [1]),
+        ("int", ["1", "2"], [1, 2]),
+        ("int", [1.0, 2.0], [1, 2]),
+        ("float", ["1.5"], [1.5]),
+        ("bool", ["true", "False"], [True, False]),
         ("float", [1, 2], [1.0, 2.0]),
         ("float", [1.5], [1.5]),
         ("bool", [True], [True]),
@@ -108,10 +115,11 @@ def test_inline_values_have_the_type_of_the_input(frame, kind, values, expected)
         ("string", 7),
         ("string", 1.5),
         ("string", True),
-        ("int", "7"),
+        ("int", "7.5"),
         ("int", 1.5),
-        ("float", "1.5"),
-        ("bool", "true"),
+        ("float", "a"),
+        ("float", 2**53 + 1),
+        ("bool", "yes"),
         ("bool", 1),
         ("date", 20261101),
         ("date", "1 November"),
@@ -120,7 +128,36 @@ def test_inline_values_have_the_type_of_the_input(frame, kind, values, expected)
 )
 def test_inline_values_of_another_type_are_refused(frame, kind, value):
     (message,) = refused(frame, {"k": [value]}, format="csv", types={"k": kind})
-    assert f"allowed: {kind} values" in message or f"allowed: values of type {kind}" in message
+    dtype = POLARS_TYPES[kind]
+    assert message == (
+        f"the value {value!r} is listed for 'k'; allowed: values of the type {dtype}, as in the "
+        "input, or another type in input.types"
+    )
+
+
+@given(
+    st.one_of(
+        st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=3, unique=True),
+        st.lists(st.floats(allow_nan=False), min_size=1, max_size=3, unique=True),
+        st.lists(st.text("0123456789.-eT", max_size=4), min_size=1, max_size=3, unique=True),
+        st.lists(st.booleans(), min_size=1, unique=True),
+    ),
+    st.sampled_from(sorted(POLARS_TYPES)),
+)
+def test_a_list_means_the_same_for_an_input_with_types_and_for_one_without(values, kind):
+    listed = PublicKeys(pl.DataFrame({"k": values})).parts[0]
+
+    def outcome(fit):
+        try:
+            return fit().to_dict(as_series=False)
+        except ValueError as error:
+            return str(error).removesuffix(", or another type in input.types")
+
+    reader = public_keys.PublicKeyReader(("k",), {"k": kind}, str, (), None)
+    schema = {"k": POLARS_TYPES[kind]}
+    assert outcome(lambda: reader._fitted(listed)) == outcome(
+        lambda: public_types._fit_frame(listed, schema)
+    )
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -88,6 +88,11 @@ def test_single_rows_have_no_total():
         plan(Sum("x", clip_total=(0, 1)), guarantee=Guarantee(bounding="row"))
 
 
+def test_single_rows_have_no_units_to_count():
+    with refused("metrics.m counts privacy units", "none with bounding: row; allowed: count"):
+        plan(PrivacyUnitCount(), guarantee=Guarantee(bounding="row"))
+
+
 def test_sums_of_unbounded_rows_have_a_lower_limit():
     assert plan(Count(), guarantee=Guarantee(bounding="row")).max_rows is None
     large = Sum("x", (0, 2**22), granularity=1)
