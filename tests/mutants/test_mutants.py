@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from catalogue import MUTANTS, Mutant
+from catalogue import MUTANTS
+from mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 50
