@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from accounting_mutants import ACCOUNTING
 from bounding_mutants import BOUNDING, DIRT
-from config_mutants import CONFIG, KEYS_AND_LEVELS
+from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
 from plan_mutants import DRAWING, PLANNING
 from postprocess_mutants import POST_PROCESSING
@@ -29,4 +29,5 @@ MUTANTS = [
     *SOURCES,
     *ACCOUNTING,
     *KEYS_AND_LEVELS,
+    *LISTED_KEYS,
 ]

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import BAD_CONFIGS, KEY_LISTS, LEVELS, OTHERS, ROWS, SPEC
+from places import (
+    BAD_CONFIGS,
+    CHECK,
+    DATE_RANGES,
+    KEY_LISTS,
+    LEVELS,
+    OTHERS,
+    PUBLIC_KEYS,
+    PUBLISH,
+    ROWS,
+    SPEC,
+)
 
 CONFIG = [
     Mutant(
@@ -120,5 +131,44 @@ KEYS_AND_LEVELS = [
         "if lacking.height:",
         "if False:",
         (f"{BAD_CONFIGS}::test_a_bad_config_raises_exactly_the_problems_it_expects",),
+    ),
+]
+
+LISTED_KEYS = [
+    Mutant(
+        "a_range_of_dates_ends_a_day_early",
+        "pipelines/spec/date_ranges.py",
+        "            eager=True,\n",
+        '            eager=True,\n            closed="left",\n',
+        (f"{DATE_RANGES}::test_a_range_has_every_day_from_the_first_to_the_last",),
+    ),
+    Mutant(
+        "a_date_in_a_time_zone_begins_at_midnight_of_utc",
+        "pipelines/public_types.py",
+        'return midnight.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")',
+        'return midnight.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)',
+        (f"{DATE_RANGES}::test_dates_in_the_type_of_a_parquet_column",),
+    ),
+    Mutant(
+        "listed_decimals_are_rounded",
+        "pipelines/public_types.py",
+        "return pl.when(exact).then(trimmed.cast(wanted, strict=False))",
+        "return trimmed.cast(wanted, strict=False)",
+        (f"{CHECK}::test_a_value_in_a_csv_file_that_does_not_fit_the_column_is_refused",),
+    ),
+    Mutant(
+        "a_key_file_has_the_first_columns_under_the_names_of_the_keys",
+        "pipelines/spec/key_files.py",
+        "frame = rows.select(columns).head(MAX_PARTITIONS + 1).collect()",
+        "frame = rows.select(pl.nth(range(len(columns)))).head(MAX_PARTITIONS + 1).collect()\n"
+        "        frame.columns = list(columns)",
+        (f"{PUBLIC_KEYS}::test_a_file_lists_all_keys_in_any_order_and_may_have_more_columns",),
+    ),
+    Mutant(
+        "baselines_with_two_rows_for_a_key_are_taken",
+        "pipelines/baselines.py",
+        "if repeated.height:",
+        "if False:",
+        (f"{PUBLISH}::test_a_baseline_that_does_not_fit_the_input_is_refused_before_the_draw",),
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import BINS_AND_CELLS, PARSE, PREPARATION, VALUES
+from places import BINS_AND_CELLS, PARSE, PREPARATION, VALUES, WORDS
 
 PREPARING = [
     Mutant(
@@ -105,5 +105,33 @@ PREPARING = [
         "if len(repeated):",
         "if False:",
         (f"{BINS_AND_CELLS}::test_a_lookup_table_has_each_key_once",),
+    ),
+    Mutant(
+        "a_value_on_an_edge_is_in_the_bin_below",
+        "transforms/prepare/bins.py",
+        "pl.when(value.expr >= edge)",
+        "pl.when(value.expr > edge)",
+        (f"{BINS_AND_CELLS}::test_bins_of_numbers",),
+    ),
+    Mutant(
+        "what_is_not_on_earth_is_off_the_coast_of_africa",
+        "transforms/prepare/cells.py",
+        "return pl.when(on_earth).then(cell)",
+        "return cell",
+        (f"{BINS_AND_CELLS}::test_what_is_not_on_earth_has_no_cell",),
+    ),
+    Mutant(
+        "runs_of_words_go_on_in_the_text_of_the_next_row",
+        "transforms/prepare/words.py",
+        "np.cumsum(counts) - counts - offsets[:-1]",
+        "np.cumsum(runs) - runs - offsets[:-1]",
+        (f"{WORDS}::test_ngrams_are_the_runs_of_words_of_each_text",),
+    ),
+    Mutant(
+        "expressions_see_columns_as_they_came",
+        "transforms/prepare/compile.py",
+        "return Compiled(typed.dtype, typed.expr)",
+        "return Compiled(typed.dtype, pl.col(node.name))",
+        (f"{VALUES}::test_numbers",),
     ),
 ]
