@@ -48,8 +48,12 @@ def oracle_partials(rows, unit, plan: TablePlan, key: HashKey):
             continue
         by_unit[who][partition].append(row)
     table = {partition: zeros(plan) for partition in listed or ()}
+    hashes = {}
     for who, partitions in by_unit.items():
-        pairs = {partition: Pair(who, partition, unit, plan.keys, key) for partition in partitions}
+        unit_hash = _hash(who, unit, key, "unit")
+        for partition in partitions.keys() - hashes.keys():
+            hashes[partition] = _hash(partition, plan.keys, key, "partition")
+        pairs = {partition: Pair(unit_hash, hashes[partition]) for partition in partitions}
         counted = counted_rows(partitions, pairs, plan)
         for partition, counts in counted.items():
             values = table.setdefault(partition, zeros(plan))
@@ -62,11 +66,11 @@ def oracle_partials(rows, unit, plan: TablePlan, key: HashKey):
 
 
 class Pair:
-    """One unit in one partition, hashed by itself."""
+    """One unit in one partition, each of them hashed by itself."""
 
-    def __init__(self, who, partition, unit, keys, key):
-        self.unit = _hash(who, unit, key, "unit")
-        self.partition = _hash(partition, keys, key, "partition")
+    def __init__(self, unit, partition):
+        self.unit = unit
+        self.partition = partition
         self.identity = int(priorities(self.unit.low, self.partition.low)[0])
 
     @property

@@ -6,10 +6,10 @@ import random
 
 import apache_beam as beam
 import polars as pl
-import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from oracle import oracle_partials
+from through_beam import Write, written
 
 import transforms as dp
 from transforms.hashing import HashKey
@@ -33,13 +33,6 @@ TABLES = {
         partitions=dp.PublicKeys(pl.DataFrame({"day": [1, 2, 99]})),
     ),
 }
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    """Turns selection and noise off. There is no such mode outside of tests."""
-    monkeypatch.setattr("transforms.metrics.base.add_noise", lambda values, mechanism: values)
-    monkeypatch.setattr("transforms.draw.select", lambda units, mechanism: units > 0)
 
 
 def some_rows(seed=1, count=3_000):
@@ -69,26 +62,8 @@ def run(folder, pieces, plans, options=(), **settings):
         rows = pipeline | beam.Create(pieces) | beam.Reshuffle()
         drawn = rows | dp.DrawTables(["user"], plans, KEY, **settings)
         for plan in plans:
-            _ = drawn[plan.name] | f"Write {plan.name}" >> beam.ParDo(Write(str(folder)))
-    return {
-        plan.name: pl.concat([pl.read_parquet(p) for p in folder.glob(f"*{plan.name}*")])
-        if list(folder.glob(f"*{plan.name}*"))
-        else None
-        for plan in plans
-    }
-
-
-class Write(beam.DoFn):
-    """Writes each element to a file of its own, named for its columns."""
-
-    def __init__(self, folder):
-        self._folder = folder
-
-    def process(self, table: pa.Table):
-        import uuid
-
-        name = "words" if "word" in table.column_names else "days"
-        pl.DataFrame(table).write_parquet(f"{self._folder}/{name}-{uuid.uuid4()}.parquet")
+            _ = drawn[plan.name] | f"Write {plan.name}" >> beam.ParDo(Write(folder, plan.name))
+    return {plan.name: written(folder, plan.name) for plan in plans}
 
 
 @pytest.mark.parametrize(
@@ -154,10 +129,10 @@ def test_noise_is_drawn_once_for_all_sinks_and_repeats(tmp_path):
         drawn = (rows | dp.DrawTables(["user"], plans, KEY))["days"]
         for sink in ("one", "two"):
             (tmp_path / sink).mkdir()
-            _ = drawn | sink >> beam.ParDo(Write(str(tmp_path / sink)))
-    written = pl.concat([pl.read_parquet(path) for path in tmp_path.glob("*/*.parquet")])
+            _ = drawn | sink >> beam.ParDo(Write(tmp_path / sink))
     assert len(list(tmp_path.glob("*/*.parquet"))) > 2
-    assert written.unique().height == written["day"].n_unique() == 3
+    found = pl.concat(written(tmp_path / sink) for sink in ("one", "two"))
+    assert found.unique().height == found["day"].n_unique() == 3
 
 
 def test_no_rows_release_public_partitions_and_nothing_else(tmp_path, exact):
@@ -219,8 +194,8 @@ def test_aggregate_releases_one_table(tmp_path, exact):
             budget=dp.Budget(1.0, 1e-6),
             bounds=dp.Bounds(2, 4),
         )
-        _ = released | beam.ParDo(Write(str(tmp_path)))
-    table = pl.concat([pl.read_parquet(path) for path in tmp_path.glob("*")])
+        _ = released | beam.ParDo(Write(tmp_path))
+    table = written(tmp_path)
     assert table.columns == ["day", "uses", "uses_std", "uses_low", "uses_high"]
     assert sorted(table["day"]) == [0, 1, 2, 3, 4]
 

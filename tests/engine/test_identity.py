@@ -17,6 +17,7 @@ import polars_hash as plh
 import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from through_beam import Write, written
 
 import transforms as dp
 from transforms.bounding import UNITS, add_up
@@ -146,27 +147,8 @@ def through_beam(folder, tables, plan, **settings):
         pieces = beam.FlatMap(lambda _: tables).with_output_types(pa.Table)
         rows = pipeline | beam.Create([None]) | pieces
         drawn = rows | dp.DrawTables(["user"], [plan], KEY, **settings)
-        _ = drawn[plan.name] | beam.ParDo(Write(str(folder)))
-    return pl.concat(map(pl.read_parquet, folder.glob("*.parquet")), how="vertical_relaxed")
-
-
-class Write(beam.DoFn):
-    """Writes each element to a file of its own."""
-
-    def __init__(self, folder):
-        self._folder = folder
-
-    def process(self, table: pa.Table):
-        import uuid
-
-        pl.DataFrame(table).write_parquet(f"{self._folder}/{uuid.uuid4()}.parquet")
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    """Turns selection and noise off. There is no such mode outside of tests."""
-    monkeypatch.setattr("transforms.metrics.base.add_noise", lambda values, mechanism: values)
-    monkeypatch.setattr("transforms.draw.select", lambda units, mechanism: units > 0)
+        _ = drawn[plan.name] | beam.ParDo(Write(folder))
+    return written(folder)
 
 
 @pytest.mark.parametrize("kind", STRANGERS)

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from through_beam import Write, written
 
 import transforms as dp
 from transforms.bounding import UNITS
@@ -22,12 +23,6 @@ from transforms.stages import Engine
 KEY = HashKey(b"a key only for tests")
 BIG = 2**53
 INFINITY = float("inf")
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    """Turns noise off. There is no such mode outside of tests."""
-    monkeypatch.setattr("transforms.metrics.base.add_noise", lambda values, mechanism: values)
 
 
 def table_of(listed, dtype=None):
@@ -182,21 +177,9 @@ def test_tables_of_several_types_count_for_one_list(tmp_path, exact):
         pieces = beam.FlatMap(lambda _: tables).with_output_types(pa.Table)
         rows = pipeline | beam.Create([None]) | pieces
         drawn = rows | dp.DrawTables(["user"], [plan], KEY)
-        _ = drawn["t"] | beam.ParDo(Write(str(tmp_path)))
-    found = dict(pl.concat(map(pl.read_parquet, tmp_path.glob("*"))).iter_rows())
+        _ = drawn["t"] | beam.ParDo(Write(tmp_path))
+    found = dict(written(tmp_path).iter_rows())
     assert found.keys() == {BIG, BIG + 1, 7}
     assert sum(found.values()) == 5  # a, b once, c, g, i
     assert found[BIG] == 2
     assert found[7] + found[BIG + 1] == 3
-
-
-class Write(beam.DoFn):
-    """Writes each element to a file of its own."""
-
-    def __init__(self, folder):
-        self._folder = folder
-
-    def process(self, table: pa.Table):
-        import uuid
-
-        pl.DataFrame(table).write_parquet(f"{self._folder}/{uuid.uuid4()}.parquet")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-
-REFERENCE = "tests/accounting/test_reference.py"
-PRICES = "tests/accounting/test_losses_and_bounds.py"
-CALIBRATION = "tests/accounting/test_calibration.py"
+from places import CALIBRATION, PRICES, REFERENCE
 
 ACCOUNTING = [
     Mutant(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from mutant import Mutant
-
-CROWDED = "tests/engine/test_more.py"
-WORST = "tests/engine/test_worst_cases.py"
-DISTINCT = "tests/engine/test_distinct_values.py"
-ALLOTMENT = "tests/transforms/test_allotment.py"
-FORMULAS = "tests/transforms/test_sensitivity_formulas.py"
-MOMENTS = "tests/transforms/test_moments.py"
-TREE = "tests/transforms/test_quantile_tree.py"
-WEIGHTS = "tests/transforms/test_weighted_selection.py"
-
-BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives[bundles-batches-8-0]"
-BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"
-ONE_WEIGHT = f"{WORST}::test_units_of_any_number_of_partitions_have_a_weight_of_one"
+from places import (
+    ALLOTMENT,
+    BY_ENUMERATION,
+    BY_ORACLE,
+    DISTINCT,
+    FORMULAS,
+    MOMENTS,
+    ONE_WEIGHT,
+    TREE,
+    WEIGHTS,
+    WORST,
+)
 
 KEEPING = [
     Mutant(

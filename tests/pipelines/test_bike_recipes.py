@@ -1,32 +1,18 @@
 """The recipes of metrics, bounds and guarantees, run on the real trips."""
 
 import math
-import shutil
-from pathlib import Path
 
 import polars as pl
 import pytest
+from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, run_recipe
 
-from pipelines import run as run_module
-from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.spec import load_release
 from transforms.bounding import UNITS
-from transforms.hashing import HashKey
 from transforms.local import exact_partials
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-TRIPS = CONFIGS / "data" / "valleybike_trips.parquet"
+pytestmark = pytest.mark.statistical
+
 FALSE_ALARM = 1e-9
 """Probability that one assertion about noise fails although all is well; there are some ten."""
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """The secret of the run, known here: which rows of a unit count depends on it."""
-    key = HashKey.draw()
-    monkeypatch.setattr(run_module.HashKey, "draw", lambda: key)
-    return key
 
 
 @pytest.fixture
@@ -34,19 +20,15 @@ def run(tmp_path):
     """Runs a copy of a recipe and returns its release and its tables."""
 
     def run(name):
-        (tmp_path / "configs" / "data").mkdir(parents=True)
-        for file in (f"{name}.yaml", f"data/{TRIPS.name}", "data/bike_stations.csv"):
-            shutil.copy(CONFIGS / file, tmp_path / "configs" / file)
-        release = load_release(tmp_path / "configs" / f"{name}.yaml")
-        done = run_release(release, plan_release(release), [], replace=False)
-        return release, {table.plan.name: table for table in done.published}
+        release = copy_recipe(tmp_path, name, TRIPS, STATIONS)
+        return release, run_recipe(release)
 
     return run
 
 
 def with_truth(release, table, key):
     """Joins a published table with its exact bounded integers, under `exact:` and their names."""
-    trips = pl.read_parquet(TRIPS).to_arrow()
+    trips = pl.read_parquet(CONFIGS / "data" / TRIPS).to_arrow()
     partials = exact_partials(trips, release.spec.privacy.unit, table.plan, key)
     keys = list(table.plan.keys)
     exact = partials.select(*keys, pl.all().exclude(keys).name.prefix("exact:"))
@@ -101,7 +83,7 @@ def test_routes(run):
     ridden = tables["ridden"].frame
     assert ridden.columns == ["start_cell", "end_cell"]
     assert ridden.equals(ridden.unique().sort(ridden.columns))
-    trips = pl.read_parquet(TRIPS)
+    trips = pl.read_parquet(CONFIGS / "data" / TRIPS)
     riders = trips.group_by(ridden.columns).agg(pl.col("user_id").n_unique())
     assert ridden.join(riders, on=ridden.columns, how="anti").is_empty()
     # Alone on one route each, 13 riders are as likely to show it as not; 300 are sure to, as they
@@ -126,7 +108,7 @@ def test_single_trips(run):
     _, tables = run("bike_trips")
     seconds = pl.col("duration_s").clip(0, 3600)
     truth = (
-        pl.read_parquet(TRIPS)
+        pl.read_parquet(CONFIGS / "data" / TRIPS)
         .group_by("start_station")
         .agg(pl.len().cast(pl.Int64).alias("all"), seconds.mean().alias("mean"))
     )

@@ -1,37 +1,26 @@
 """The recipe of levels on real trips: its rows and the other row are all that was bounded."""
 
 import math
-import shutil
-from pathlib import Path
 
 import polars as pl
+import pytest
+from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, run_recipe
 
-from pipelines import run as run_module
-from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.spec import load_release
-from transforms.hashing import HashKey
 from transforms.local import exact_partials
 from transforms.noise import noise_std
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+pytestmark = pytest.mark.statistical
 
 
-def test_bike_levels_on_the_real_trips(tmp_path, monkeypatch):
+def test_bike_levels_on_the_real_trips(tmp_path, key):
     """Noise is within 14 standard deviations; false alarms are far below one in a million."""
-    (tmp_path / "configs" / "data").mkdir(parents=True)
-    for path in ("bike_levels.yaml", "data/valleybike_trips.parquet"):
-        shutil.copy(CONFIGS / path, tmp_path / "configs" / path)
-    key = HashKey.draw()
-    monkeypatch.setattr(run_module.HashKey, "draw", lambda: key)
-    release = load_release(tmp_path / "configs" / "bike_levels.yaml")
-    done = run_release(release, plan_release(release), [], replace=False)
-    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet")
-    assert [table.plan.name for table in done.published] == [
+    tables = run_recipe(copy_recipe(tmp_path, "bike_levels", TRIPS))
+    trips = pl.read_parquet(CONFIGS / "data" / TRIPS)
+    assert list(tables) == [
         "trips_by_start_station",
         "trips_by_start_station_end_station",
     ]
-    for table in done.published:
+    for table in tables.values():
         exact = exact_partials(trips.to_arrow(), ("user_id",), table.plan, key)
         others = table.frame.filter(pl.col("start_station").is_null())
         selected = table.frame.filter(pl.col("start_station").is_not_null())
@@ -46,12 +35,8 @@ def test_bike_levels_on_the_real_trips(tmp_path, monkeypatch):
 
 def test_bike_days_on_the_real_trips(tmp_path):
     """Noise is within 14 standard deviations; false alarms are far below one in a million."""
-    (tmp_path / "configs" / "data").mkdir(parents=True)
-    for path in ("bike_days.yaml", "data/valleybike_trips.parquet", "data/bike_stations.csv"):
-        shutil.copy(CONFIGS / path, tmp_path / "configs" / path)
-    release = load_release(tmp_path / "configs" / "bike_days.yaml")
-    done = run_release(release, plan_release(release), [], replace=False)
-    days, stations = (table.frame for table in done.published)
+    tables = run_recipe(copy_recipe(tmp_path, "bike_days", TRIPS, STATIONS))
+    days, stations = (table.frame for table in tables.values())
     assert (
         days["day"].to_list()
         == pl.date_range(pl.date(2019, 7, 1), pl.date(2019, 7, 31), eager=True).to_list()
@@ -61,9 +46,7 @@ def test_bike_days_on_the_real_trips(tmp_path):
     differences = of_stations["trips_consistent"] - days["trips_consistent"]
     assert differences.abs().max() < 1e-6
     assert (days["trips_consistent_std"] < days["trips_std"]).all()
-    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet").filter(
-        pl.col("start_station").is_not_null()
-    )
+    trips = pl.read_parquet(CONFIGS / "data" / TRIPS).filter(pl.col("start_station").is_not_null())
     clock = (
         pl.col("start_time").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
     )

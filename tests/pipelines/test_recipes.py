@@ -1,49 +1,23 @@
 """The recipes under configs/, on real and on generated data, against their exact bounded values."""
 
 import math
-import shutil
-from pathlib import Path
 from statistics import fmean
 
 import polars as pl
 import pytest
+from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, run_recipe
 
-from pipelines import run as run_module
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
-from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.spec import load_release
 from transforms.bounding import UNITS
-from transforms.hashing import HashKey
 from transforms.local import exact_partials
 from transforms.metrics import PrivacyUnitCount
 from transforms.noise import noise_scale, release_probability
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+pytestmark = pytest.mark.statistical
+
 FALSE_ALARM = 1e-7
 """Probability that one assertion about noise fails although all is well; there are some ten."""
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """The secret of the run, known here: which partitions of a unit count depends on it."""
-    key = HashKey.draw()
-    monkeypatch.setattr(run_module.HashKey, "draw", lambda: key)
-    return key
-
-
-def copy_recipe(folder, name, *data):
-    (folder / "configs" / "data").mkdir(parents=True)
-    for path in (f"{name}.yaml", *(f"data/{file}" for file in data)):
-        shutil.copy(CONFIGS / path, folder / "configs" / path)
-    return load_release(folder / "configs" / f"{name}.yaml")
-
-
-def run(release):
-    plan = plan_release(release)
-    done = run_release(release, plan, [], replace=False)
-    return {table.plan.name: table for table in done.published}
 
 
 def only_noise(metric):
@@ -121,13 +95,12 @@ def sure_partitions(joined, plan):
 
 
 def test_bike_stations_on_the_real_trips(tmp_path, key):
-    data = ("bike_stations.csv", "valleybike_trips.parquet")
-    release = copy_recipe(tmp_path, "bike_stations", *data)
-    tables = run(release)
-    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet")
+    release = copy_recipe(tmp_path, "bike_stations", STATIONS, TRIPS)
+    tables = run_recipe(release)
+    trips = pl.read_parquet(CONFIGS / "data" / TRIPS)
 
     stations = tables["stations"]
-    listed = pl.read_csv(CONFIGS / "data" / "bike_stations.csv")["start_station"]
+    listed = pl.read_csv(CONFIGS / "data" / STATIONS)["start_station"]
     assert stations.frame["start_station"].to_list() == sorted(listed)
     joined = with_truth(stations, release, trips, key)
     assert_noise_is_as_stated(joined, stations.plan)
@@ -147,9 +120,9 @@ def test_bike_stations_on_the_real_trips(tmp_path, key):
 
 
 def test_bike_hours_on_the_real_trips(tmp_path, key):
-    release = copy_recipe(tmp_path, "bike_hours", "valleybike_trips.parquet")
-    tables = run(release)
-    trips = pl.read_parquet(CONFIGS / "data" / "valleybike_trips.parquet")
+    release = copy_recipe(tmp_path, "bike_hours", TRIPS)
+    tables = run_recipe(release)
+    trips = pl.read_parquet(CONFIGS / "data" / TRIPS)
     clock = (
         pl.col("start_time").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
     )
@@ -170,7 +143,7 @@ def test_emoji_weekly_on_generated_events(tmp_path, key):
     release = copy_recipe(tmp_path, "emoji_weekly", "emoji_countries.csv")
     events = tmp_path / "configs" / "data" / "emoji_weekly"
     synthetic.write_emoji_events(events, rows=100_000, units=10_000, seed=11)
-    tables = run(release)
+    tables = run_recipe(release)
     rows = pl.read_parquet(events / "*.parquet")
 
     totals = tables["totals"]

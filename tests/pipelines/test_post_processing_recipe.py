@@ -1,22 +1,10 @@
 """The recipe of post-processing, on the real trips."""
 
-import shutil
-from pathlib import Path
-
 import polars as pl
 import pytest
+from recipes import STATIONS, TRIPS, copy_recipe, run_recipe
 
-from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.spec import load_release
 from transforms.table import released_columns
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-FILES = [
-    "bike_top_stations.yaml",
-    *(f"data/bike_stations{part}.csv" for part in ("", "_until_2019")),
-    "data/valleybike_trips.parquet",
-]
 
 
 @pytest.mark.statistical
@@ -26,11 +14,8 @@ def test_the_busiest_stations_on_the_real_trips(tmp_path):
     The busiest stations have 2,000 and more bounded trips. Their noise has a scale of 17, at which
     an error of 400 has the probability exp(-400 / 17).
     """
-    (tmp_path / "configs" / "data").mkdir(parents=True)
-    for file in FILES:
-        shutil.copy(CONFIGS / file, tmp_path / "configs" / file)
-    release = load_release(tmp_path / "configs" / "bike_top_stations.yaml")
-    (table,) = run_release(release, plan_release(release), [], replace=False).published
+    data = (TRIPS, STATIONS, "bike_stations_until_2019.csv")
+    (table,) = run_recipe(copy_recipe(tmp_path, "bike_top_stations", *data)).values()
     frame = table.frame
     metrics = ["trips", "seconds", "seconds_per_trip", "growth"]
     assert frame.columns == ["start_station", *(c for m in metrics for c in released_columns(m))]

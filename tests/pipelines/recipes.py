@@ -1,0 +1,26 @@
+"""Copies of recipes, to run in a folder of a test."""
+
+import shutil
+from pathlib import Path
+
+from pipelines.plan import plan_release
+from pipelines.run import run_release
+from pipelines.spec import load_release
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TRIPS = "valleybike_trips.parquet"
+STATIONS = "bike_stations.csv"
+
+
+def copy_recipe(folder, name, *data):
+    """Loads a copy of a recipe, with files of `configs/data` beside it."""
+    (folder / "configs" / "data").mkdir(parents=True)
+    for path in (f"{name}.yaml", *(f"data/{file}" for file in data)):
+        shutil.copy(CONFIGS / path, folder / "configs" / path)
+    return load_release(folder / "configs" / f"{name}.yaml")
+
+
+def run_recipe(release):
+    """Runs a recipe and returns its tables by name."""
+    done = run_release(release, plan_release(release), [], replace=False)
+    return {table.plan.name: table for table in done.published}
