@@ -216,8 +216,9 @@ def test_emoji_texts_on_the_made_up_texts(tmp_path, texts):
     assert (regions["rows"] <= regions["most"].cast(pl.Int64) + slack).all()
 
     emoji = tables["emoji_by_region"].frame
-    assert emoji.height >= 3
-    assert emoji["emoji"].is_in(list("😂👍🎉🙏☕🔥😭⚽") + ["❤️", "👨‍👩‍👧", "🇧🇷"]).all()
+    assert {"region": "Americas", "emoji": "😂"} in emoji.select("region", "emoji").to_dicts()
+    used = "😂 ❤️ 👍 🎉 🙏 ☕ 🔥 😭 👨‍👩‍👧 🇧🇷 ⚽ ☀️".split()
+    assert emoji["emoji"].is_in(used).all()
     by_time = tables["by_time"].frame
     assert by_time.height == 3 * 4
     assert (by_time["rows"] >= 0).all()
@@ -228,7 +229,6 @@ def test_emoji_words_on_the_made_up_texts(tmp_path, texts):
     birthday = texts.filter(
         pl.col("text").str.starts_with("happy birthday"), pl.col("user_id").is_not_null()
     ).select("user_id", "window")
-    # At least 150 of 200 units have 3 pairs or fewer, and so are counted in full.
     assert birthday.unique().height > 150
     assert "happy birthday" in tables["in_use"].frame["pair"].to_list()
     (uses,) = tables["frequent"].frame.filter(pair="happy birthday").to_dicts()
