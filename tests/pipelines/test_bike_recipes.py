@@ -76,6 +76,7 @@ def test_durations(run, key):
     for column in ("duration_s", "n_points"):
         std = joined[f"effort_{column}_std"][0]
         assert_near(joined, f"effort_{column}", pl.col(f"exact:effort:{column}"), std)
+    assert_near(joined, "seconds", pl.col("exact:seconds"), joined["seconds_std"][0])
 
 
 def test_routes(run):
@@ -117,3 +118,17 @@ def test_single_trips(run):
     busy = joined.filter(pl.col("all") > 2000)
     assert busy.height > 20
     assert ((busy["mean_s"] - busy["mean"]).abs() < 100).all()
+
+
+def test_visits(run):
+    _, tables = run("bike_visits")
+    truth = (
+        pl.read_parquet(TRIPS)
+        .group_by("start_station", "user_id")
+        .agg(pl.len().cast(pl.Int64).alias("rows"))
+        .group_by("start_station")
+        .agg(pl.col("rows").clip(upper_bound=5).sum().alias("five"), pl.len().alias("all"))
+    )
+    joined = tables["visits"].frame.join(truth, on="start_station", how="left").fill_null(0)
+    assert_near(joined, "trips", pl.col("five"), joined["trips_std"][0])
+    assert_near(joined, "riders", pl.col("all").cast(pl.Int64), joined["riders_std"][0])

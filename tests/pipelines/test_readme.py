@@ -1,4 +1,4 @@
-"""What the README shows works, and what it says stands in the code."""
+"""What the README and the reference of the language show works, and stands in the code."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 import pipelines.lines
+import transforms as dp
 import transforms.rows
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
@@ -23,11 +25,13 @@ from transforms.prepare.functions import NAMES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
+PAGES = {"README.md": README, "configs/README.md": REFERENCE}
 COMMAND = Path(sys.executable).with_name("dp-release")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language, page=README):
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
 def table_rows(text):
@@ -89,20 +93,87 @@ def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config)
     assert (readme_config.parent / ".dp-release" / "emoji_weekly").is_dir()
 
 
-def test_the_filters_and_derived_columns_validate(tmp_path):
-    (tmp_path / "regions.csv").write_text("country,region\nDE,Europe\n")
-    (tmp_path / "release.yaml").write_text(
-        "release: r\n" + blocks("yaml")[1] + "output: {folder: out}\n"
-        "tables: {t: {keys: [emoji, hour, region], metrics: {uses: count}}}\n"
-    )
-    plan = plan_release(load_release(tmp_path / "release.yaml"))
+PART = {
+    "release": "r",
+    "input": {"files": "events/*.parquet"},
+    "privacy": {"unit": "user_id", "epsilon": 1.0, "delta": 1e-8},
+    "tables": {"t": {"keys": ["country"], "metrics": {"uses": "count"}}},
+    "output": {"folder": "out"},
+}
+"""The release around a block that shows only a part of one."""
+
+
+def planned(text, folder):
+    """Returns the plan of a block, with the parts that it does not show."""
+    (folder / "data").mkdir()
+    (folder / "data" / "emoji_countries.csv").write_text("country\nUS\nDE\n")
+    (folder / "regions.csv").write_text("country,region\nDE,Europe\n")
+    shown = yaml.safe_load(text)
+    assert set(shown) <= {*PART, "title"}
+    (folder / "release.yaml").write_text(yaml.safe_dump({**PART, **shown}))
+    return plan_release(load_release(folder / "release.yaml"))
+
+
+def test_both_pages_have_blocks():
+    assert len(blocks("yaml", README)) >= 1
+    assert len(blocks("yaml", REFERENCE)) >= 3
+
+
+@pytest.mark.parametrize(
+    "text", [block for page in PAGES.values() for block in blocks("yaml", page)]
+)
+def test_every_block_of_yaml_is_planned(text, tmp_path):
+    shown = yaml.safe_load(text)
+    names = {table.name for table in planned(text, tmp_path).tables}
+    for name in shown.get("tables", ()):
+        assert any(made == name or made.startswith(f"{name}_by_") for made in names)
+
+
+def test_the_filters_and_derived_columns_are_those_of_the_plan(tmp_path):
+    (text,) = [block for block in blocks("yaml", REFERENCE) if "emoji(text)" in block]
+    plan = planned(text, tmp_path)
     assert list(plan.preparation.columns)[:3] == ["emoji", "hour", "region"]
 
 
 def test_every_function_of_expressions_is_named():
-    section = README[README.index("### Filters and derived") : README.index("Editors that know")]
+    section = REFERENCE[REFERENCE.index("## Filters and derived") : REFERENCE.index("## Privacy")]
     synonyms = {"btrim", "ceiling", "char_length", "power", "substring"}
     assert {*NAMES} - synonyms <= set(re.findall(r"\w+", section))
+
+
+# Links
+
+
+def anchors(page):
+    """Returns the anchors that Markdown gives to the headings of a page."""
+    heads = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(name):
+    links = re.findall(r"\]\(([^)\s]+)\)", PAGES[name])
+    local = [link for link in links if "://" not in link]
+    assert local
+    for link in local:
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_recipe_is_linked(name):
+    linked = {Path(link).name for link in re.findall(r"\]\(([^)\s]+\.yaml)\)", PAGES[name])}
+    assert linked == {path.name for path in (ROOT / "configs").glob("*.yaml")}
+
+
+def test_every_section_named_in_quotes_is_there():
+    heads = set(re.findall(r"^#+ (.+)$", REFERENCE, re.MULTILINE))
+    named = set(re.findall(r'see "([^"]+)"', REFERENCE))
+    assert named
+    assert named <= heads
 
 
 # The snippets
@@ -192,7 +263,7 @@ def test_every_make_target_is_there():
 
 
 def test_every_file_and_folder_is_there():
-    places = re.findall(r"configs/[\w./]+\w", README)
+    places = re.findall(r"configs/[\w./]+\w", README + REFERENCE)
     places = [place for place in places if "emoji.yaml" not in place]
     assert places
     for place in [*places, "pipelines", "transforms", "deploy", "tests"]:
@@ -223,7 +294,7 @@ IN_OTHER_WORDS = {
     ],
     "bytes that are not UTF-8 in text files": ["bytes that are not UTF-8"],
 }
-"""Rows of the README that sum up rows of `pipelines.lines`."""
+"""Rows of the reference that sum up rows of `pipelines.lines`."""
 
 RULES = {
     row: rule
@@ -233,8 +304,8 @@ RULES = {
 
 
 def dirt_rules():
-    part = README[README.index("**Dirt has one rule each**") :]
-    return table_rows(part[: part.index("\nNot covered")])
+    part = REFERENCE[REFERENCE.index("## Dirt") :]
+    return table_rows(part[: part.index("\nWhat a null")])
 
 
 def test_the_rules_are_found():
@@ -250,6 +321,43 @@ def test_every_rule_for_dirt_stands_where_it_is_applied(what, rule):
     for row in IN_OTHER_WORDS[what]:
         outcome = re.findall(r"\w+", RULES[row])[-1]
         assert outcome in re.findall(r"\w+", rule)
+
+
+def test_a_null_is_to_each_metric_what_is_said():
+    """Each mechanism has an epsilon above 70: false alarms are far below one in a million."""
+    values = pl.DataFrame(
+        {
+            "user_id": list(range(200)),
+            "k": ["a"] * 200,
+            "x": [4.0, None] * 100,
+            "y": [3.0] * 200,
+        }
+    )
+    released = dp.aggregate(
+        values,
+        unit=["user_id"],
+        keys=["k"],
+        metrics={
+            "rows": dp.Count(),
+            "units": dp.PrivacyUnitCount(),
+            "sum": dp.Sum("x", clip=(0, 10)),
+            "mean": dp.Mean("x", clip=(0, 10)),
+            "variance": dp.Variance("x", clip=(0, 10)),
+            "low": dp.Quantiles("x", (0.1,), clip=(0, 10)),
+            "distinct": dp.DistinctCount("x"),
+            "move": dp.VectorSum(("x", "y"), 10),
+        },
+        bounds=dp.Bounds(),
+        budget=dp.Budget(epsilon=2000, delta=1e-6),
+    )
+    (row,) = released.to_dict("records")
+    for name, exact in {"rows": 200, "units": 200, "distinct": 1}.items():
+        assert row[name] == exact, name
+    for name, exact in {"sum": 400, "move_x": 400, "move_y": 300}.items():
+        assert row[name] == pytest.approx(exact, abs=3), name
+    assert row["mean"] == pytest.approx(4, abs=0.1)
+    assert row["variance"] == pytest.approx(0, abs=0.1)
+    assert row["low_p10"] == pytest.approx(4, abs=0.1)
 
 
 # Places

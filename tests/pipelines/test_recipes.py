@@ -154,3 +154,59 @@ def test_emoji_weekly_on_generated_events(tmp_path, key):
     joined = with_truth(by_country, release, rows, key)
     assert joined["uses"].is_not_null().sum() == by_country.frame.height
     sure_partitions(joined, by_country.plan)
+
+
+@pytest.fixture
+def texts():
+    """The made-up texts, with the columns that the recipes derive, by Polars alone."""
+    rows = pl.read_ndjson(CONFIGS / "data" / "emoji_texts.jsonl").with_columns(
+        pl.col("time").str.to_datetime(time_zone="UTC")
+    )
+    regions = pl.read_csv(CONFIGS / "data" / "emoji_regions.csv")
+    berlin = pl.col("time").dt.convert_time_zone("Europe/Berlin")
+    return rows.join(regions, on="country", how="left").with_columns(
+        berlin.dt.truncate("6h").alias("window")
+    )
+
+
+TEXT_DATA = ("emoji_texts.jsonl", "emoji_regions.csv")
+
+
+def test_emoji_texts_on_the_made_up_texts(tmp_path, texts):
+    """Noise is within 14 standard deviations; false alarms are far below one in a million."""
+    tables = run(copy_recipe(tmp_path, "emoji_texts", *TEXT_DATA))
+    assert list(tables) == ["regions", "emoji_by_region", "by_time"]
+    # No text of the sample has more emoji than 3, so each makes 1 to 3 rows.
+    rows = texts.filter(pl.col("user_id").is_not_null(), pl.col("region").is_not_null())
+    per_unit = rows.group_by("region", "user_id", "window").agg(pl.len().alias("texts"))
+    per_region = per_unit.group_by("region").agg(
+        pl.col("texts").clip(upper_bound=3).sum().cast(pl.Int64).alias("least"),
+        (pl.len() * 3).alias("most"),
+    )
+    regions = tables["regions"].frame.join(per_region, on="region", how="left").fill_null(0)
+    slack = 14 * regions["rows_std"]
+    assert (regions["rows"] >= regions["least"] - slack).all()
+    assert (regions["rows"] <= regions["most"].cast(pl.Int64) + slack).all()
+
+    emoji = tables["emoji_by_region"].frame
+    assert {"region": "Americas", "emoji": "😂"} in emoji.select("region", "emoji").to_dicts()
+    used = "😂 ❤️ 👍 🎉 🙏 ☕ 🔥 😭 👨‍👩‍👧 🇧🇷 ⚽ ☀️".split()
+    assert emoji["emoji"].is_in(used).all()
+    by_time = tables["by_time"].frame
+    assert by_time.height == 3 * 4
+    assert (by_time["rows"] >= 0).all()
+
+
+def test_emoji_words_on_the_made_up_texts(tmp_path, texts):
+    tables = run(copy_recipe(tmp_path, "emoji_words", "emoji_texts.jsonl"))
+    birthday = texts.filter(
+        pl.col("text").str.starts_with("happy birthday"), pl.col("user_id").is_not_null()
+    ).select("user_id", "window")
+    assert birthday.unique().height > 150
+    assert "happy birthday" in tables["in_use"].frame["pair"].to_list()
+    (uses,) = tables["frequent"].frame.filter(pair="happy birthday").to_dicts()
+    assert 0 < uses["uses"] <= birthday.unique().height + 14 * uses["uses_std"]
+    in_use = set(tables["in_use"].frame["pair"])
+    assert all(pair.count(" ") == 1 for pair in in_use)
+    joined = " | ".join(texts["text"].drop_nulls())
+    assert all(pair in joined for pair in in_use)
