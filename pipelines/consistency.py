@@ -79,7 +79,8 @@ class Consistency:
         return (
             f"{names}: adjusted so that each row of a level is the sum of its rows on the next "
             f"({', '.join(self.levels)}), by least squares with the known variances; biased where "
-            "bounds cut the levels differently"
+            "bounds cut the levels differently, or where a row is in a partition of one level and "
+            "in none of the next (input.where can leave it out)"
         )
 
 

@@ -89,7 +89,12 @@ def staging_folder(release: LoadedRelease, output: Path) -> Iterator[Path]:
         )
     with _one_at_a_time(release):
         attempt = staging / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        attempt.mkdir(mode=0o700)
+        try:
+            attempt.mkdir(mode=0o700)
+        except OSError as error:
+            raise _refusal(
+                release, _STAGING, f"{staging} cannot be written to: {error.strerror}"
+            ) from None
         try:
             yield attempt
         except (KeyboardInterrupt, ConfigError):

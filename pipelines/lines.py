@@ -14,7 +14,7 @@ CSV field cannot contain a line break. Rules for dirt:
 | JSON line that is not an object, or does not parse | all its columns are null |
 | JSON number, boolean, object or array as a string | its JSON text |
 | value that does not parse as its declared type | null |
-| empty CSV field, JSON null or missing JSON member | null |
+| empty CSV field, with quotes or without, JSON null or missing JSON member | null |
 """
 
 from __future__ import annotations

@@ -14,6 +14,10 @@ MAX_VALUE_GRANULES = 2**63 // MAX_ROWS - 1
 """Largest magnitude of one value in granules: MAX_ROWS of them fit an int64."""
 
 
+LARGEST = 1e100
+"""Largest magnitude of a value: its square is far from the end of floats."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """Values of a column as whole numbers of granules around a centre.
@@ -37,6 +41,8 @@ class Grid:
     def __post_init__(self) -> None:
         low, high = self.interval
         clip = f"{self.name} [{low:g}, {high:g}]"
+        if max(abs(float(bound)) for bound in self.interval) > LARGEST:
+            raise ValueError(f"{clip} is out of range; allowed: up to {LARGEST:g}")
         if not self.step.is_finite() or self.step <= 0:
             raise ValueError(f"granularity is {self.step}; allowed: a number above 0")
         if not 0 < float(1 / self.step) < math.inf:
@@ -49,7 +55,8 @@ class Grid:
                 span, Decimal(MAX_VALUE_GRANULES)
             )
             raise ValueError(
-                f"{clip} is {self.largest:.4g} granules of {self.step:g}, so a sum could overflow; "
+                f"{clip} is {Decimal(self.largest):.4g} granules of {self.step:g}, "
+                "so a sum could overflow; "
                 f"allowed: at most {MAX_VALUE_GRANULES}, a granularity of at least {least:g}"
             )
 

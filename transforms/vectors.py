@@ -17,6 +17,9 @@ Array = TypeVar("Array", FloatArray, Int64Array)
 _SLACK = 2.0**-40
 """More than the rounding error of a norm of up to a thousand coordinates."""
 
+_HUGE = 1e150
+"""Largest coordinate: the squares of a thousand of them can be added up."""
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -37,9 +40,10 @@ class Vector:
     def granules(self, values: pl.DataFrame) -> Int64Array:
         """Clips the vector of each row.
 
-        Each coordinate is clipped to the bound, then all are scaled down until the norm is within
-        it. They are rounded half to even where the rounded vector is within the bound as well,
-        which whole numbers tell exactly, and towards zero where it is not.
+        A vector beyond the bound keeps its direction and is scaled down to it; an infinite
+        coordinate is taken to be a huge one. Coordinates are rounded half to even where the rounded
+        vector is within the bound as well, which whole numbers tell exactly, and towards zero where
+        it is not.
 
         Args:
             values: The coordinates, Float64, in order, n rows and d columns.
@@ -49,9 +53,7 @@ class Vector:
         """
         raw = values.select(pl.all().fill_null(np.nan)).to_numpy()
         complete = ~np.isnan(raw).any(axis=1)
-        scaled = np.clip(
-            np.where(complete[:, None], raw, 0) * float(1 / self.step), -self.limit, self.limit
-        )
+        scaled = np.clip(np.where(complete[:, None], raw, 0) * float(1 / self.step), -_HUGE, _HUGE)
         length = self._power(scaled)
         if self.norm == "l2":
             length = np.sqrt(length)

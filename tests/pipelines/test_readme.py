@@ -287,10 +287,10 @@ IN_OTHER_WORDS = {
         "CSV line with another number of fields than the header",
         "CSV line with a quote that does not enclose a whole field and is not doubled",
     ],
-    "text that does not parse as its declared type, broken JSON line, missing JSON member": [
+    "text that does not parse as its declared type, broken JSON line": [
         "value that does not parse as its declared type",
         "JSON line that is not an object, or does not parse",
-        "empty CSV field, JSON null or missing JSON member",
+        "empty CSV field, with quotes or without, JSON null or missing JSON member",
     ],
     "bytes that are not UTF-8 in text files": ["bytes that are not UTF-8"],
 }

@@ -268,3 +268,17 @@ def test_steps_say_what_they_do_in_words_and_as_json():
     assert [step.to_dict()["step"] for step in STEPS] == [
         *("ratio", "percent_change", "suppress", "minimum", "top", "clamp_at_zero", "round")
     ]
+
+
+def test_the_row_of_other_partitions_is_neither_ranked_nor_dropped():
+    frame = pl.DataFrame(
+        {
+            "k": ["a", "b", "c", None],
+            **{name: [5, 9, 1, 900] for name in ("n", "n_std", "n_low", "n_high")},
+            **{name: [5, 9, 1, None] for name in ("users", "users_std", "users_low", "users_high")},
+        }
+    )
+    top = Top("n", 1).apply(frame, ["k"])
+    assert top["k"].to_list() == ["b", None]
+    least = Minimum({"users": 4}).apply(frame, ["k"])
+    assert least["k"].to_list() == ["a", "b", None]

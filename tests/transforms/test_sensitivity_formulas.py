@@ -258,3 +258,12 @@ def test_values_on_a_grid_are_rounded_half_to_even_from_its_centre(centre, value
     assert evaluate(grid.expression(pl.col(value_name("x"))), x=[value]).item() == expected
     assert grid.granules == (-9 - centre, 9 - centre)
     assert grid.largest == 9 + centre
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+def test_vectors_beyond_their_norm_keep_their_direction(norm):
+    values = pl.DataFrame({"a": [3000.0, 3e140], "b": [300.0, 3e139]})
+    first, second = Vector(("a", "b"), norm, 1000, Decimal(1)).granules(values).tolist()
+    assert first[0] == pytest.approx(10 * first[1], abs=10)
+    assert first == second
+    assert first[0] > 900

@@ -55,3 +55,9 @@ def top_k(frame: pl.DataFrame, keys: Sequence[str], metric: str, k: int) -> pl.D
     by = [metric, *keys]
     ranked = frame.drop_nulls(metric).sort(by, descending=[name == metric for name in by])
     return ranked.head(k).sort(keys)
+
+
+def without_other(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Returns the rows of partitions, and the row of other partitions, whose keys are null."""
+    is_other = pl.all_horizontal(pl.col(list(keys)).is_null())
+    return frame.filter(~is_other), frame.filter(is_other)

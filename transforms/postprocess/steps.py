@@ -12,7 +12,7 @@ from transforms.mechanisms import NoiseKind
 from transforms.postprocess.clamping import clamp_at_zero
 from transforms.postprocess.ratios import percent_change, ratio
 from transforms.postprocess.rounding import check_multiple, round_to
-from transforms.postprocess.selecting import minimum, suppress, top_k
+from transforms.postprocess.selecting import minimum, suppress, top_k, without_other
 
 _SELECTED = "what stays was chosen by its noise, so its intervals hold less than 95 %"
 
@@ -128,11 +128,12 @@ class Minimum:
 
     least: Mapping[str, float]
 
-    def apply(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:  # noqa: ARG002
-        """Returns the rows that stay."""
+    def apply(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+        """Returns the rows that stay, and the row of other partitions."""
+        rows, other = without_other(frame, keys)
         for metric, least in self.least.items():
-            frame = minimum(frame, metric, least)
-        return frame
+            rows = minimum(rows, metric, least)
+        return pl.concat([rows, other])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the step as JSON values."""
@@ -163,8 +164,9 @@ class Top:
             raise ValueError(f"{self.metric} is {self.k}; allowed: 1 or more")
 
     def apply(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-        """Returns the rows to keep."""
-        return top_k(frame, keys, self.metric, self.k)
+        """Returns the rows to keep, and the row of other partitions."""
+        rows, other = without_other(frame, keys)
+        return pl.concat([top_k(rows, keys, self.metric, self.k), other])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the step as JSON values."""
