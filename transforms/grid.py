@@ -55,7 +55,7 @@ class Grid:
                 span, Decimal(MAX_VALUE_GRANULES)
             )
             raise ValueError(
-                f"{clip} is {Decimal(self.largest):.4g} granules of {self.step:g}, "
+                f"{clip} is {_short(self.largest)} granules of {self.step:g}, "
                 "so a sum could overflow; "
                 f"allowed: at most {MAX_VALUE_GRANULES}, a granularity of at least {least:g}"
             )
@@ -101,3 +101,8 @@ def default_step(largest: Decimal) -> Decimal:
 
 def _granules(value: Decimal, step: Decimal) -> int:
     return int((value / step).to_integral_value(ROUND_HALF_EVEN))
+
+
+def _short(number: int) -> str:
+    """Returns a number to four digits, also where it is too large for a float."""
+    return f"{float(number):.4g}" if number < 10**300 else f"{Decimal(number):.4g}"

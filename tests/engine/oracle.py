@@ -196,7 +196,7 @@ def vector(rows, counted, metric):
         values = [row[name] for name in metric.columns]
         if any(map(_missing, values)):
             continue
-        clipped = [max(-limit, min(limit, value * float(1 / step))) for value in values]
+        clipped = [max(-1e150, min(1e150, value * float(1 / step))) for value in values]
         length = norm(clipped, metric.norm)
         factor = limit / length if length > limit else 1.0
         shorter = [value * factor for value in clipped]

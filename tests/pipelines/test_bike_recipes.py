@@ -123,7 +123,7 @@ def test_single_trips(run):
 def test_visits(run):
     _, tables = run("bike_visits")
     truth = (
-        pl.read_parquet(TRIPS)
+        pl.read_parquet(CONFIGS / "data" / TRIPS)
         .group_by("start_station", "user_id")
         .agg(pl.len().cast(pl.Int64).alias("rows"))
         .group_by("start_station")
