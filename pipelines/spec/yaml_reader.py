@@ -145,7 +145,7 @@ class _NodeReader:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise _error(key, "a list or mapping cannot be a key; allowed: text")
-            if key.value == "<<":
+            if key.value == "<<" and key.style is None:
                 raise _error(key, "merge keys (<<) are not allowed; write the keys out")
             place = (*path, _text(key))
             if place in self.keys:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.spec import ConfigError, Position
@@ -132,6 +132,7 @@ plain = st.recursive(
 )
 
 
+@example({"<<": None})  # in quotes, it is text and no merge key
 @given(st.dictionaries(text, plain, max_size=4))
 def test_json_is_yaml(data):
     assert parse_yaml(json.dumps(data)).data == data
