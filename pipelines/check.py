@@ -15,7 +15,7 @@ from pipelines.bigquery import BigQueryInput, check_bigquery
 from pipelines.files import InputError
 from pipelines.inputs import Input, InputFile, Schema, input_schemas, match_files
 from pipelines.one_schema import type_of_all_files
-from pipelines.spec import KeyPath, LoadedRelease, ProblemList, did_you_mean
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList, Role, did_you_mean
 from transforms.rows import canonical_type, check_value_type
 
 
@@ -121,14 +121,19 @@ def _problems(
                 yield path, f"no column {column!r} in {file.path}{known}", at
             continue
         try:
-            if role == "value":
-                check_value_type(column, schema[column])
-            else:
-                canonical_type(column, schema[column])
+            check_type(column, schema[column], role)
         except TypeError as error:
             yield path, f"{error}, in {file.path}", at
     for path, message in _unwritable(release, schema, file):
         yield path, message, None
+
+
+def check_type(column: str, dtype: pl.DataType, role: Role) -> None:
+    """Raises a TypeError when a column of a type cannot be used in its role."""
+    if role == "value":
+        check_value_type(column, dtype)
+    else:
+        canonical_type(column, dtype)
 
 
 def _known(release: LoadedRelease, schema: Schema, column: str, *, types: bool) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pipelines.check import check_type
 from pipelines.inputs import Schema
 from pipelines.spec import KeyPath, LoadedRelease, ProblemList, found_problems
-from transforms.rows import canonical_type, check_value_type
 
 if TYPE_CHECKING:
     from transforms.prepare.preparation import Preparation
@@ -56,9 +56,6 @@ def _misused(
         if column not in release.spec.derived_columns:
             continue
         try:
-            if role == "value":
-                check_value_type(column, prepared[column])
-            else:
-                canonical_type(column, prepared[column])
+            check_type(column, prepared[column], role)
         except TypeError as error:
             yield path, str(error)

@@ -64,7 +64,7 @@ def bound_and_sum(contributions: Contributions, plan: TablePlan) -> pl.DataFrame
     columns = {UNITS: units}
     if plan.needs_weights:
         columns[WEIGHT] = units * _weights(contributions, plan)
-    bounded = Contribution(rows, counted, units, totals)
+    bounded = Contribution(rows, counted, totals)
     for metric in plan.metrics:
         for suffix, column in metric.metric.bound(bounded).items():
             columns[metric.name + suffix] = column

@@ -89,6 +89,14 @@ def check_interval(name: str, interval: tuple[float, float]) -> None:
         raise ValueError(f"{name} [{low:g}, {high:g}] is not an interval of two finite numbers")
 
 
+def check_width(clip: tuple[float, float]) -> None:
+    """Raises a ValueError when a clip is no interval, or only one number."""
+    check_interval("clip", clip)
+    low, high = clip
+    if low == high:
+        raise ValueError(f"clip [{low:g}, {high:g}] leaves nothing to measure")
+
+
 def exact(granularity: Decimal | float) -> Decimal:
     """Returns a granularity as the decimal number that it is written as."""
     return Decimal(str(granularity))

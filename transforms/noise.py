@@ -26,6 +26,7 @@ import numpy.typing as npt
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
 from pydp.algorithms.partition_selection import create_partition_strategy
 
+from transforms.intervals import Z95
 from transforms.mechanisms import AdditiveMechanism, Mechanism, NoiseKind, SelectionMechanism
 from transforms.weighted_selection import (
     WEIGHT_GRANULES,
@@ -133,7 +134,7 @@ def half_width_95(mechanism: AdditiveMechanism) -> int:
     sigma) for Gaussian noise. After it, |X| is at most h as long as it was at most h + 1 / 2.
     """
     scale = noise_scale(mechanism)
-    quantile = scale * (math.log(20) if mechanism.noise == "laplace" else 1.959963984540054)
+    quantile = scale * (math.log(20) if mechanism.noise == "laplace" else Z95)
     return max(0, math.ceil(quantile - 0.5))
 
 

@@ -7,6 +7,7 @@ finds, one `file:line:column: path: what is wrong; what is allowed` per line. La
 the config with `LoadedRelease.source.problem`.
 """
 
+from pipelines.spec.columns import Role
 from pipelines.spec.errors import ConfigError, KeyPath, did_you_mean
 from pipelines.spec.expressions import found_problems
 from pipelines.spec.input_spec import InputFormat
@@ -29,6 +30,7 @@ __all__ = [
     "PrivacySpec",
     "ProblemList",
     "ReleaseSpec",
+    "Role",
     "did_you_mean",
     "found_problems",
     "load_release",

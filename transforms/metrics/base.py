@@ -69,14 +69,12 @@ class Contribution:
 
     Attributes:
         rows: Rows of the unit in the partition, at least 1, shape (n,).
-        counted: How many of them count, from 0, shape (n,).
-        units: What each adds to the number of privacy units, shape (n,).
+        counted: How many of them count, at least 1, shape (n,).
         totals: Per accumulator, its sum over all the rows, shape (n,).
     """
 
     rows: Int64Array
     counted: Int64Array
-    units: Int64Array
     totals: Mapping[Accumulator, Int64Array]
 
 
@@ -158,11 +156,10 @@ class Metric(ABC):
         """Suffixes of the released values; each comes with its error."""
         return ("",)
 
-    @abstractmethod
     def render(
         self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
     ) -> list[ReleasedValue]:
-        """Turns drawn integers into released values.
+        """Turns drawn integers into released values: each as it is, in its own unit.
 
         Args:
             name: Name of the metric.
@@ -172,6 +169,11 @@ class Metric(ABC):
         Returns:
             One per released suffix.
         """
+        return [
+            with_noise(drawn[name + suffix], noise)
+            for noise in noises
+            for suffix in noise.component.column_suffixes
+        ]
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,23 @@ class ReleasedValue:
 def item_column(metric: str) -> str:
     """Returns the column of partial sums with the items of a metric, as lists."""
     return f"{metric}:items"
+
+
+def items_of(metric: str, partials: pl.DataFrame) -> pl.DataFrame:
+    """Returns the items of a metric one by one.
+
+    Args:
+        metric: Name of the metric.
+        partials: Exact integers of all partitions (`transforms.bounding`), p rows.
+
+    Returns:
+        Columns `partition`, the row in `partials`, `item` and `count`. A partition may have an item
+        more than once, from parts that were merged.
+    """
+    lists = partials.select(
+        pl.int_range(pl.len()).alias("partition"), pl.col(item_column(metric)).alias("items")
+    )
+    return lists.filter(pl.col("items").list.len() > 0).explode("items").unnest("items")
 
 
 def with_noise(drawn: pl.Series, noise: Noise) -> ReleasedValue:

@@ -15,9 +15,7 @@ from transforms.metrics.base import (
     Contribution,
     Metric,
     Noise,
-    ReleasedValue,
-    item_column,
-    with_noise,
+    items_of,
 )
 from transforms.noise import add_noise
 from transforms.sensitivity import Entries
@@ -41,16 +39,10 @@ class Count(Metric):
         """Counts the rows that count."""
         return {"": contribution.counted}
 
-    def render(
-        self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
-    ) -> list[ReleasedValue]:
-        """Returns the noisy count."""
-        return [with_noise(drawn[name], noises[0])]
-
 
 @dataclass(frozen=True)
 class PrivacyUnitCount(Metric):
-    """Distinct privacy units per partition; rows, where the guarantee is about single rows."""
+    """Distinct privacy units per partition."""
 
     @property
     def description(self) -> str:
@@ -69,13 +61,7 @@ class PrivacyUnitCount(Metric):
 
     def bound(self, contribution: Contribution) -> dict[str, Int64Array]:
         """Counts the unit once."""
-        return {"": contribution.units}
-
-    def render(
-        self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
-    ) -> list[ReleasedValue]:
-        """Returns the noisy count."""
-        return [with_noise(drawn[name], noises[0])]
+        return {"": np.ones_like(contribution.counted)}
 
 
 @dataclass(frozen=True)
@@ -119,20 +105,6 @@ class DistinctCount(Metric):
         self, name: str, partials: pl.DataFrame, noises: Sequence[Noise]
     ) -> dict[str, Int64Array]:
         """Counts each value once and adds noise."""
-        values = partials.select(
-            pl.int_range(pl.len()).alias("partition"), pl.col(item_column(name)).alias("items")
-        )
-        distinct = (
-            values.filter(pl.col("items").list.len() > 0)
-            .explode("items")
-            .unnest("items")
-            .unique(["partition", "item"])
-        )
+        distinct = items_of(name, partials).unique(["partition", "item"])
         exact = np.bincount(distinct["partition"].to_numpy(), minlength=partials.height)
         return {"": add_noise(exact.astype(np.int64), noises[0].mechanism)}
-
-    def render(
-        self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
-    ) -> list[ReleasedValue]:
-        """Returns the noisy count."""
-        return [with_noise(drawn[name], noises[0])]

@@ -15,7 +15,7 @@ import polars as pl
 
 from transforms.accumulators import Accumulator, Granules, Present, Squares
 from transforms.arrays import FloatArray, Int64Array
-from transforms.grid import Grid, check_interval, default_step, exact
+from transforms.grid import Grid, check_width, default_step, exact
 from transforms.intervals import quantile_95
 from transforms.metrics.base import (
     Component,
@@ -57,9 +57,7 @@ class Mean(Metric):
     granularity: Decimal | float | None = None
 
     def __post_init__(self) -> None:
-        check_interval("clip", self.clip)
-        if self.clip[0] == self.clip[1]:
-            raise ValueError(f"clip [{self.clip[0]:g}, {self.clip[1]:g}] leaves nothing to measure")
+        check_width(self.clip)
         _ = self.grid
 
     @property

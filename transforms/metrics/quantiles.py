@@ -9,7 +9,7 @@ from decimal import Decimal
 import polars as pl
 
 from transforms.arrays import Int64Array
-from transforms.grid import Grid, check_interval, default_step, exact
+from transforms.grid import Grid, check_width, default_step, exact
 from transforms.intervals import Z95
 from transforms.items import Items, Leaves
 from transforms.metrics.base import (
@@ -19,7 +19,7 @@ from transforms.metrics.base import (
     Noise,
     ReleasedValue,
     in_units,
-    item_column,
+    items_of,
 )
 from transforms.noise import add_noise, noise_std
 from transforms.quantile_tree import LeafCounts, TreeShape, search
@@ -56,9 +56,7 @@ class Quantiles(Metric):
         repeated = sorted({rank for rank in self.ranks if self.ranks.count(rank) > 1})
         if repeated:
             raise ValueError(f"ranks has {repeated[0]:g} more than once; allowed: once")
-        check_interval("clip", self.clip)
-        if self.clip[0] == self.clip[1]:
-            raise ValueError(f"clip [{self.clip[0]:g}, {self.clip[1]:g}] leaves nothing to measure")
+        check_width(self.clip)
         _ = self.grid
 
     @property
@@ -105,10 +103,7 @@ class Quantiles(Metric):
         self, name: str, partials: pl.DataFrame, noises: Sequence[Noise]
     ) -> dict[str, Int64Array]:
         """Searches the tree of each partition."""
-        items = partials.select(
-            pl.int_range(pl.len()).alias("partition"), pl.col(item_column(name)).alias("items")
-        )
-        leaves = items.filter(pl.col("items").list.len() > 0).explode("items").unnest("items")
+        leaves = items_of(name, partials)
         found = search(
             LeafCounts(
                 leaves["partition"].to_numpy(),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import get_args
 
 import numpy as np
-import polars as pl
 
 from transforms.accumulators import Accumulator, Coordinate, Granules, Unclipped
 from transforms.arrays import Int64Array
@@ -18,11 +16,8 @@ from transforms.metrics.base import (
     Component,
     Contribution,
     Metric,
-    Noise,
-    ReleasedValue,
     rescale,
     rescale_towards_zero,
-    with_noise,
 )
 from transforms.sensitivity import Entries
 from transforms.vectors import Norm, Vector
@@ -121,19 +116,13 @@ class Sum(Metric):
         """Scales the sum of clipped values down, or clips the total.
 
         With c rows of which k <= c count and values of magnitude at most m, k / c times the sum
-        is at most k m, a whole number, which rounding cannot exceed. No rows, no total.
+        is at most k m, a whole number, which rounding cannot exceed.
         """
         total = contribution.totals[self._values]
         if self.clip is not None:
             return {"": rescale(total, contribution.rows, contribution.counted)}
         clipped = np.clip(total, *self.grid.granules)
-        return {"": np.where(contribution.counted > 0, clipped, 0)}
-
-    def render(
-        self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
-    ) -> list[ReleasedValue]:
-        """Returns the noisy sum in the column's unit."""
-        return [with_noise(drawn[name], noises[0])]
+        return {"": clipped}
 
 
 @dataclass(frozen=True)
@@ -231,9 +220,3 @@ class VectorSum(Metric):
     def released(self) -> tuple[str, ...]:
         """One value per coordinate."""
         return tuple(f"_{column}" for column in self.columns)
-
-    def render(
-        self, name: str, drawn: pl.DataFrame, noises: Sequence[Noise]
-    ) -> list[ReleasedValue]:
-        """Returns the noisy coordinates in the columns' unit."""
-        return [with_noise(drawn[f"{name}:{column}"], noises[0]) for column in self.columns]
