@@ -58,7 +58,7 @@ def write(tmp_path):
 def test_a_good_config_makes_a_plan(file):
     release = load_release(file)
     tables = make_tables(release)
-    plans = plan_release_tables(release, tables)
+    plans = plan_release_tables(release, tables).tables
     placed = release.spec.placed_tables()
     assert [plan.name for plan in plans] == [table.name for table in placed]
     for plan, table in zip(plans, placed, strict=True):
@@ -138,7 +138,7 @@ def test_engine_metrics_of_every_kind():
 )
 def test_the_guarantee_of_the_config_is_that_of_the_plan(file, guarantee):
     release = load_release(file)
-    plans = plan_release_tables(release, make_tables(release))
+    plans = plan_release_tables(release, make_tables(release)).tables
     assert {plan.guarantee for plan in plans} == {guarantee}
 
 
@@ -316,7 +316,7 @@ def test_what_is_written_is_what_is_planned(tmp_path_factory, tables, epsilon, d
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     file.write_text(json.dumps(config))
     release = load_release(file)
-    plans = plan_release_tables(release, make_tables(release))
+    plans = plan_release_tables(release, make_tables(release)).tables
     assert release.spec.privacy.budget() == Budget(epsilon, delta)
     assert [plan.name for plan in plans] == list(tables)
     for plan in plans:
