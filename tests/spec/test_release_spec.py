@@ -305,6 +305,7 @@ tables = st.dictionaries(
 
 
 @given(tables, st.floats(0.1, 10), st.floats(1e-9, 1e-3))
+@settings(deadline=None, max_examples=15)
 def test_what_is_written_is_what_is_planned(tmp_path_factory, tables, epsilon, delta):
     config = {
         "release": "r",
@@ -316,13 +317,13 @@ def test_what_is_written_is_what_is_planned(tmp_path_factory, tables, epsilon, d
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     file.write_text(json.dumps(config))
     release = load_release(file)
-    plans = plan_release_tables(release, make_tables(release)).tables
+    planned = plan_release_tables(release, make_tables(release))
+    plans = planned.tables
     assert release.spec.privacy.budget() == Budget(epsilon, delta)
     assert [plan.name for plan in plans] == list(tables)
     for plan in plans:
         assert [metric.name for metric in plan.metrics] == list(tables[plan.name]["metrics"])
-    spent = [part.epsilon for plan in plans for part in plan.mechanisms.values()]
-    assert sum(spent) == pytest.approx(epsilon)
+    assert 0.995 * epsilon <= planned.cost.price.epsilon <= epsilon
 
 
 def test_the_package_is_imported_without_beam():

@@ -150,7 +150,7 @@ def failure(losses: Iterable[Loss]) -> float:
         for loss in losses
         if isinstance(loss, ApproximateLoss | FailureLoss)
     ]
-    return -math.expm1(math.fsum(logs))
+    return 0.0 - math.expm1(math.fsum(logs))
 
 
 def room_for_noise(delta: float, failed: float) -> float:
