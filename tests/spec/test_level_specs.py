@@ -7,6 +7,7 @@ import pytest
 from pipelines.plan import plan_release
 from pipelines.spec import load_release, release_tables
 from transforms import Bounds, PrivateSelection, PublicKeys
+from transforms.accounting.losses import pure_sum
 from transforms.key_list import KeyList
 
 
@@ -75,9 +76,7 @@ def test_the_share_of_a_table_is_divided_among_its_levels(release):
         )
     )
     spent = {
-        table.name: float(
-            pure_sum([loss for m in table.mechanisms.values() for loss in m.losses])
-        )
+        table.name: float(pure_sum([loss for m in table.mechanisms.values() for loss in m.losses]))
         for table in plan.tables
     }
     unit = sum(spent.values()) / 9
