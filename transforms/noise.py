@@ -199,6 +199,7 @@ def _additive(mechanism: AdditiveMechanism) -> _Additive:
     Laplace noise is asked for by epsilon, which PyDP keeps to; it divides the sensitivity by it.
     """
     pydp: Any
+    _check_scale(mechanism.scale)
     with _in_range(f"the noise scale {mechanism.scale:.3g} is", "another scale"):
         loss = mechanism.loss
         if isinstance(loss, LaplaceLoss):
@@ -207,12 +208,16 @@ def _additive(mechanism: AdditiveMechanism) -> _Additive:
         else:
             pydp = GaussianMechanism.create_from_standard_deviation(mechanism.scale)
             scale = pydp.std
+    _check_scale(scale)
+    return pydp  # type: ignore[no-any-return]
+
+
+def _check_scale(scale: float) -> None:
     if not scale <= MAX_NOISE_SCALE:
         raise ValueError(
             f"the noise scale is {scale:.3g}; allowed: at most {MAX_NOISE_SCALE:.3g}; "
             "choose a coarser granularity or more epsilon"
         )
-    return pydp  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1024)

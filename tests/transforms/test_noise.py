@@ -604,7 +604,7 @@ def test_a_lone_unit_shows_as_often_as_the_closed_form_says(mechanism):
 
 @pytest.mark.parametrize("strategy", ["truncated_geometric", "laplace", "gaussian"])
 def test_fewer_units_than_the_pre_threshold_are_never_released(strategy):
-    mechanism = selection(strategy, 1.0, 0.4, 1, pre_threshold=6)
+    mechanism = selection(strategy, 1.0, 0.4, 1, 6)
     below = np.tile(np.arange(6, dtype=np.int64), 5_000)
     assert not select(below, mechanism).any()
     assert [release_probability(mechanism, units) for units in range(6)] == [0.0] * 6

@@ -197,7 +197,7 @@ def test_empty_partitions_and_no_partitions():
 def test_a_selection_that_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match="allowed: at most"):
         check_mechanism(threshold_selection("gaussian", GaussianLoss(1e-12), 1e-6, 1))
-    with pytest.raises(ValueError, match="delta 9.88e-324 of 9 partitions is out of the range"):
+    with pytest.raises(ValueError, match=r"delta 9\.88e-324 of 9 partitions is out of the range"):
         check_mechanism(threshold_selection("gaussian", GaussianLoss(1.0), 1e-323, 9))
     with pytest.raises(ValueError, match="'laplace' with gaussian noise; allowed: laplace with la"):
         ThresholdSelection("laplace", AdditiveMechanism("gaussian", 1.0, 1, 1), 1e-6, 1)
