@@ -49,12 +49,10 @@ def price_to_dict(cost: ReleaseCost) -> dict[str, Any]:
 def price_in_words(cost: ReleaseCost) -> str:
     """Returns one sentence about the price."""
     price = cost.price
-    if price.lower == price.upper:
-        check = "formulas say the same"
-    else:
-        check = f"formulas say {price.lower:.4g} to {price.upper:.4g}"
+    epsilon, low, high = (f"{bound:.4g}" for bound in (price.epsilon, price.lower, price.upper))
+    check = "formulas say the same" if epsilon == low == high else f"formulas say {low} to {high}"
     return (
-        f"costs epsilon {price.epsilon:.4g} at delta {price.delta:g} "
+        f"costs epsilon {epsilon} at delta {price.delta:g} "
         f"({_METHODS[price.method]}; {check}), of the budget {cost.budget.epsilon:g}"
     )
 
