@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.consistency import Consistency, release_consistency
 from pipelines.guarantee import GuaranteeText
+from pipelines.price import loss_in_words, noise_in_words, price_in_words, price_to_dict
 from pipelines.spec import (
     LoadedRelease,
     ReleaseSpec,
@@ -21,6 +22,7 @@ from pipelines.spec import (
 from transforms.mechanisms import SelectionMechanism
 from transforms.noise import selection_threshold
 from transforms.plan import MetricPlan, TablePlan
+from transforms.planning import ReleaseCost
 from transforms.postprocess import Step
 from transforms.table import OTHER, SELECTION
 
@@ -38,6 +40,7 @@ class ReleasePlan:
     Attributes:
         spec: The config.
         tables: The tables with their mechanisms, in the order of the config.
+        cost: What they cost together.
         steps: What is done with the released tables before publication, by table.
         preparation: Filters and derived columns of the input; None if there are none.
         consistency: Levels that are made to agree before the steps.
@@ -45,6 +48,7 @@ class ReleasePlan:
 
     spec: ReleaseSpec
     tables: tuple[TablePlan, ...]
+    cost: ReleaseCost
     steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     preparation: Preparation | None = None
     consistency: tuple[Consistency, ...] = ()
@@ -61,7 +65,7 @@ class ReleasePlan:
             "guarantee": GuaranteeText.of(self.spec).to_dict(),
             "epsilon": privacy.epsilon,
             "delta": privacy.delta,
-            "composition": "simple",
+            "price": price_to_dict(self.cost),
             "tables": {
                 table.name: {
                     **self._level_of(table),
@@ -79,6 +83,7 @@ class ReleasePlan:
         guarantee = GuaranteeText.of(self.spec)
         yield f"{self.spec.release}: {self.spec.title}"
         yield f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
+        yield from _wrapped(price_in_words(self.cost))
         yield from _wrapped(f"protects: {guarantee.protects}")
         yield from _wrapped(f"does not protect: {guarantee.does_not_protect}")
         if self.spec.input.where is not None:
@@ -118,10 +123,10 @@ def plan_release(release: LoadedRelease) -> ReleasePlan:
     """
     preparation = release_preparation(release)
     tables = release_tables(release)
-    plans = plan_release_tables(release, tables)
-    consistency = release_consistency(release, tables, plans)
-    steps = release_steps(release, plans)
-    return ReleasePlan(release.spec, plans, steps, preparation, consistency)
+    planned = plan_release_tables(release, tables)
+    consistency = release_consistency(release, tables, planned.tables)
+    steps = release_steps(release, planned.tables)
+    return ReleasePlan(release.spec, planned.tables, planned.cost, steps, preparation, consistency)
 
 
 def _table_to_dict(table: TablePlan, steps: Sequence[Step | Consistency]) -> dict[str, Any]:
@@ -178,9 +183,10 @@ def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
         yield f"  partitions: {table.public_keys.height} public ones, all released"
     if table.selection is not None:
         yield from _wrapped(f"  partitions: {_selection_in_words(table, table.selection)}", 4)
-    rows = [("", "mechanism", "epsilon", "delta", "noise std", "95 % interval")]
+    rows = [("", "mechanism", "loss", "noise std", "95 % interval")]
     if table.selection is not None:
-        rows.append(_row(SELECTION, table.selection.strategy, table.selection))
+        std = noise_in_words(table.selection)
+        rows.append((SELECTION, table.selection.strategy, loss_in_words(table.selection), std, ""))
     if table.other:
         yield from _wrapped(f"  {OTHER}: {_other_in_words(table)}", 4)
     named = [("", metric) for metric in table.metrics]
@@ -190,7 +196,7 @@ def _table_lines(table: TablePlan, unit: str) -> Iterator[str]:
             name = prefix + metric.name + noise.component.suffix
             kind = f"{noise.mechanism.noise} {metric.metric.description}"
             error = (f"{noise.std:.4g}", f"+-{noise.half_width_95:.4g}")
-            rows.append(_row(name, kind, noise.mechanism, error))
+            rows.append((name, kind, loss_in_words(noise.mechanism), *error))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -231,9 +237,3 @@ def _other_in_words(table: TablePlan) -> str:
     left_out = [metric.name for metric in table.other if not metric.noises]
     without = f", without {', '.join(left_out)}, which cannot be added up" if left_out else ""
     return f"one more row with empty keys adds up what was not selected{without}"
-
-
-def _row(
-    name: str, kind: str, mechanism: Any, error: tuple[str, str] = ("", "")
-) -> tuple[str, str, str, str, str, str]:
-    return (name, kind, f"{mechanism.epsilon:.4g}", f"{mechanism.delta:.3g}", *error)

@@ -30,7 +30,7 @@ from transforms.items import ItemCounts
 from transforms.metrics.base import Contribution, item_column
 from transforms.partitions import concat_keys
 from transforms.plan import TablePlan
-from transforms.weighted_selection import WEIGHT_GRANULES
+from transforms.threshold_selection import WEIGHT_GRANULES
 
 UNITS = "privacy_units:"
 """Column with the exact number of privacy units of a partition."""

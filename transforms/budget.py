@@ -1,4 +1,4 @@
-"""Division of a release's budget among its mechanisms, by simple composition.
+"""Division of a release's budget among its mechanisms by shares.
 
 Epsilons and deltas of mechanisms on the same data add up (Dwork and Roth, *The Algorithmic
 Foundations of Differential Privacy*, theorem 3.16), so any parts that sum to the whole are safe.

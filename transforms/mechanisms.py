@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
+from transforms.accounting.losses import (
+    MAX_EPSILON,
+    ApproximateLoss,
+    FailureLoss,
+    GaussianLoss,
+    LaplaceLoss,
+    Loss,
+    truncated_geometric_loss,
+)
 from transforms.bounds import MAX_L0, is_whole
 from transforms.sensitivity import Sensitivity
-
-MAX_EPSILON = 300
-"""Largest epsilon of one mechanism: beyond it PyDP's formulas overflow, and noise vanishes."""
 
 MAX_PRE_THRESHOLD = 2**31 - 1
 """Largest pre-threshold that PyDP takes."""
 
 NoiseKind = Literal["laplace", "gaussian"]
 SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian", "weighted_gaussian"]
+
+THRESHOLD_NOISE: Mapping[SelectionStrategy, NoiseKind] = {
+    "laplace": "laplace",
+    "gaussian": "gaussian",
+    "weighted_gaussian": "gaussian",
+}
+"""Noise of each way to choose partitions by a threshold."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +39,18 @@ class AdditiveMechanism:
 
     Attributes:
         noise: Distribution of the noise.
-        epsilon: Privacy loss of the mechanism.
-        delta: Failure probability of the mechanism; 0 for Laplace.
+        scale: Diversity of Laplace noise or sigma of Gaussian noise, in the unit of `linf`.
         l0: Numbers that neighbouring data sets change.
         linf: Largest change of one of them, in rows, units or granules.
         total: Largest sum of the absolute changes; None for l0 * linf.
         squares: Largest sum of the squared changes; None for what follows from the others.
+
+    Raises:
+        ValueError: The noise has another name, or its scale is outside its range.
     """
 
     noise: NoiseKind
-    epsilon: float
-    delta: float
+    scale: float
     l0: int
     linf: int
     total: int | None = None
@@ -42,7 +58,26 @@ class AdditiveMechanism:
 
     def __post_init__(self) -> None:
         check_noise_kind(self.noise)
-        _check_budget(self.epsilon, self.delta, needs_delta=self.noise == "gaussian")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"scale is {self.scale}; allowed: a finite number above 0")
+        _ = self.loss
+
+    @classmethod
+    def of(cls, loss: GaussianLoss | LaplaceLoss, moved: Sensitivity) -> Self:
+        """Returns the mechanism with the smallest noise that loses no more than is allowed.
+
+        Args:
+            loss: What may be lost.
+            moved: Sensitivity of the numbers.
+        """
+        gaussian = isinstance(loss, GaussianLoss)
+        norm = moved.l2 if gaussian else moved.l1
+        allowed = loss.mu if isinstance(loss, GaussianLoss) else loss.epsilon
+        scale = norm / allowed
+        while norm / scale > allowed:
+            scale = math.nextafter(scale, math.inf)
+        noise: NoiseKind = "gaussian" if gaussian else "laplace"
+        return cls(noise, scale, moved.l0, moved.linf, moved.total, moved.squares)
 
     @property
     def sensitivity(self) -> Sensitivity:
@@ -59,26 +94,45 @@ class AdditiveMechanism:
         """Sensitivity of the vector of all numbers in the L2 norm, rounded up."""
         return self.sensitivity.l2
 
+    @property
+    def loss(self) -> GaussianLoss | LaplaceLoss:
+        """Privacy loss of the noise."""
+        if self.noise == "laplace":
+            return LaplaceLoss(self.l1 / self.scale)
+        return GaussianLoss(self.l2 / self.scale)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """All that the mechanism costs."""
+        return (self.loss,)
+
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields and the derived sensitivities as JSON values."""
+        """Returns the fields, the derived sensitivities and the loss as JSON values."""
         fields = {name: value for name, value in asdict(self).items() if value is not None}
-        return {"kind": self.noise, **fields, "l1": self.l1, "l2": self.l2}
+        return {
+            "kind": self.noise,
+            **fields,
+            "l1": self.l1,
+            "l2": self.l2,
+            "loss": asdict(self.loss),
+        }
 
 
 @dataclass(frozen=True)
-class SelectionMechanism:
-    """Private choice of the partitions to release, from their numbers of privacy units.
+class GeometricSelection:
+    """PyDP's choice of the partitions to release by a truncated geometric distribution.
 
     Attributes:
-        strategy: How the choice is made.
-        epsilon: Privacy loss of the choice.
+        epsilon: Privacy loss of the choice, over all partitions of a unit.
         delta: Probability that a partition of one single unit shows, over all its partitions.
         l0: Partitions that one privacy unit can change.
         pre_threshold: Partitions with fewer units are never released; None for no such rule.
         changed: Privacy units in which neighbouring data sets differ: 1, or 2 for `replace`.
+
+    Raises:
+        ValueError: A number is outside its range.
     """
 
-    strategy: SelectionStrategy
     epsilon: float
     delta: float
     l0: int
@@ -86,20 +140,79 @@ class SelectionMechanism:
     changed: int = 1
 
     def __post_init__(self) -> None:
-        check_selection_strategy(self.strategy)
         check_pre_threshold(self.pre_threshold, self.strategy)
-        if not 1 <= self.l0 * self.changed <= MAX_L0:
+        _check_l0(self.l0 * self.changed)
+        if not 0 < self.epsilon <= MAX_EPSILON:
             raise ValueError(
-                f"selection is from {self.l0 * self.changed} partitions of one unit; "
-                f"allowed: 1 to {MAX_L0}"
+                f"epsilon is {self.epsilon} for one mechanism; "
+                f"allowed: above 0, at most {MAX_EPSILON}"
             )
-        _check_budget(self.epsilon, self.delta, needs_delta=True)
+        _check_delta(self.delta)
+
+    @property
+    def strategy(self) -> SelectionStrategy:
+        """Name of the way to choose."""
+        return "truncated_geometric"
+
+    @property
+    def loss(self) -> ApproximateLoss:
+        """Privacy loss of the choice."""
+        return truncated_geometric_loss(self.epsilon, self.delta, self.l0 * self.changed)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """All that the mechanism costs."""
+        return (self.loss,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields and the loss as JSON values."""
+        return {"kind": f"{self.strategy}_selection", **asdict(self), "loss": asdict(self.loss)}
+
+
+@dataclass(frozen=True)
+class ThresholdSelection:
+    """Release of the partitions whose noisy number or weight of privacy units is large enough.
+
+    Attributes:
+        strategy: What is compared with the threshold, and the noise on it.
+        noise: The noise, in granules of a unit (`transforms.threshold_selection`).
+        delta: Probability that any partition shows that only one unit has.
+        l0: Partitions that one privacy unit can change.
+        pre_threshold: Partitions with fewer units are never released; None for no such rule.
+
+    Raises:
+        ValueError: A number is outside its range, or the strategy has other noise.
+    """
+
+    strategy: SelectionStrategy
+    noise: AdditiveMechanism
+    delta: float
+    l0: int
+    pre_threshold: int | None = None
+
+    def __post_init__(self) -> None:
+        if THRESHOLD_NOISE.get(self.strategy) != self.noise.noise:
+            allowed = ", ".join(f"{name} with {noise}" for name, noise in THRESHOLD_NOISE.items())
+            raise ValueError(
+                f"selection strategy is {self.strategy!r} with {self.noise.noise} noise; "
+                f"allowed: {allowed}"
+            )
+        check_pre_threshold(self.pre_threshold, self.strategy)
+        _check_l0(self.l0)
+        _check_delta(self.delta)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """All that the mechanism costs: its noise, and lone units that show."""
+        return (self.noise.loss, FailureLoss(self.delta))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
-        return {"kind": f"{self.strategy}_selection", **asdict(self)}
+        fields = {**asdict(self), "noise": self.noise.to_dict()}
+        return {"kind": f"{self.strategy}_selection", **fields}
 
 
+SelectionMechanism = GeometricSelection | ThresholdSelection
 Mechanism = AdditiveMechanism | SelectionMechanism
 
 
@@ -132,12 +245,11 @@ def check_pre_threshold(value: int | None, strategy: SelectionStrategy) -> None:
         )
 
 
-def _check_budget(epsilon: float, delta: float, *, needs_delta: bool) -> None:
-    if not 0 < epsilon <= MAX_EPSILON:
-        raise ValueError(
-            f"epsilon is {epsilon} for one mechanism; allowed: above 0, at most {MAX_EPSILON}"
-        )
-    if not 0 <= delta < 1 or (needs_delta and delta == 0):
-        raise ValueError(
-            f"delta is {delta}; allowed: {'above' if needs_delta else 'from'} 0, below 1"
-        )
+def _check_l0(l0: int) -> None:
+    if not 1 <= l0 <= MAX_L0:
+        raise ValueError(f"selection is from {l0} partitions of one unit; allowed: 1 to {MAX_L0}")
+
+
+def _check_delta(delta: float) -> None:
+    if not 0 < delta < 1:
+        raise ValueError(f"delta is {delta}; allowed: above 0, below 1")

@@ -17,7 +17,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -26,13 +25,21 @@ import numpy.typing as npt
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
 from pydp.algorithms.partition_selection import create_partition_strategy
 
+from transforms.accounting.losses import LaplaceLoss
 from transforms.intervals import Z95
-from transforms.mechanisms import AdditiveMechanism, Mechanism, NoiseKind, SelectionMechanism
-from transforms.weighted_selection import (
-    WEIGHT_GRANULES,
-    weight_noise,
-    weight_probability,
-    weight_threshold,
+from transforms.mechanisms import (
+    AdditiveMechanism,
+    GeometricSelection,
+    Mechanism,
+    NoiseKind,
+    SelectionMechanism,
+    ThresholdSelection,
+)
+from transforms.threshold_selection import (
+    compared,
+    threshold,
+    threshold_probability,
+    typical_threshold,
 )
 
 MAX_NOISE_SCALE = 2.0**40
@@ -78,7 +85,7 @@ def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.N
 
     Args:
         units: Exact number of privacy units per partition, or for weighted Gaussian selection
-            their weight in granules (`transforms.weighted_selection`), shape (n,).
+            their weight in granules (`transforms.threshold_selection`), shape (n,).
         mechanism: The selection.
 
     Returns:
@@ -87,9 +94,9 @@ def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.N
     Raises:
         NoiseAfterForkError: The process was forked after this module loaded.
     """
-    if mechanism.strategy == "weighted_gaussian":
-        noise = weight_noise(mechanism)
-        return add_noise(units, noise) >= weight_threshold(mechanism, noise_scale(noise))
+    if isinstance(mechanism, ThresholdSelection):
+        numbers = compared(units, mechanism)
+        return (numbers > 0) & (add_noise(numbers, mechanism.noise) >= threshold(mechanism))
     _refuse_fork()
     keep = _selection(mechanism).should_keep
     return np.fromiter((keep(count) for count in units.tolist()), np.bool_, len(units))
@@ -99,8 +106,9 @@ def check_mechanism(mechanism: Mechanism) -> None:
     """Raises a ValueError when PyDP cannot draw from a mechanism, or not on whole numbers."""
     if isinstance(mechanism, AdditiveMechanism):
         _additive(mechanism)
-    elif mechanism.strategy == "weighted_gaussian":
-        _additive(weight_noise(mechanism))
+    elif isinstance(mechanism, ThresholdSelection):
+        _additive(mechanism.noise)
+        threshold(mechanism)
     else:
         _selection(mechanism)
 
@@ -141,17 +149,13 @@ def half_width_95(mechanism: AdditiveMechanism) -> int:
 def selection_threshold(mechanism: SelectionMechanism) -> float:
     """Returns the number of privacy units from which a partition is released more often than not.
 
-    For Laplace and Gaussian thresholding this is the threshold that the noisy count is compared
-    with; for truncated geometric selection it is the smallest count whose release probability is
-    at least one half. For weighted Gaussian selection, each unit is taken to have L0 partitions.
+    For thresholding this is the threshold that the noisy count is compared with; for truncated
+    geometric selection it is the smallest count whose release probability is at least one half. For
+    weighted Gaussian selection, each unit is taken to have L0 partitions.
     """
-    if mechanism.strategy == "weighted_gaussian":
-        sigma = noise_scale(weight_noise(mechanism))
-        return weight_threshold(mechanism, sigma) * math.sqrt(mechanism.l0) / WEIGHT_GRANULES
+    if isinstance(mechanism, ThresholdSelection):
+        return typical_threshold(mechanism)
     strategy = _selection(mechanism)
-    if mechanism.strategy != "truncated_geometric":
-        shift = 0 if mechanism.pre_threshold is None else mechanism.pre_threshold - 1
-        return float(_selection(_without_pre_threshold(mechanism)).threshold) + shift
     high = 1
     while strategy.probability_of_keep(high) < 0.5:
         high *= 2
@@ -170,8 +174,8 @@ def release_probability(mechanism: SelectionMechanism, units: int) -> float:
 
     For weighted Gaussian selection, each unit is taken to have L0 partitions.
     """
-    if mechanism.strategy == "weighted_gaussian":
-        return weight_probability(mechanism, noise_scale(weight_noise(mechanism)), units)
+    if isinstance(mechanism, ThresholdSelection):
+        return threshold_probability(mechanism, units)
     return float(_selection(mechanism).probability_of_keep(units))
 
 
@@ -191,26 +195,37 @@ class _Additive(Protocol):
 
 @lru_cache(maxsize=1024)
 def _additive(mechanism: AdditiveMechanism) -> _Additive:
+    """Returns PyDP's mechanism of exactly the planned scale.
+
+    Laplace noise is asked for by epsilon, which PyDP keeps to; it divides the sensitivity by it.
+    """
     pydp: Any
-    with _in_range(mechanism):
-        if mechanism.noise == "laplace":
-            pydp = LaplaceMechanism(mechanism.epsilon, mechanism.l1)
+    _check_scale(mechanism.scale)
+    with _in_range(f"the noise scale {mechanism.scale:.3g} is", "another scale"):
+        loss = mechanism.loss
+        if isinstance(loss, LaplaceLoss):
+            pydp = LaplaceMechanism(loss.epsilon, mechanism.l1)
             scale = pydp.diversity
         else:
-            pydp = GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2)
+            pydp = GaussianMechanism.create_from_standard_deviation(mechanism.scale)
             scale = pydp.std
+    _check_scale(scale)
+    return pydp  # type: ignore[no-any-return]
+
+
+def _check_scale(scale: float) -> None:
     if not scale <= MAX_NOISE_SCALE:
         raise ValueError(
             f"the noise scale is {scale:.3g}; allowed: at most {MAX_NOISE_SCALE:.3g}; "
             "choose a coarser granularity or more epsilon"
         )
-    return pydp  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1024)
-def _selection(mechanism: SelectionMechanism) -> Any:
+def _selection(mechanism: GeometricSelection) -> Any:
     optional = [] if mechanism.pre_threshold is None else [mechanism.pre_threshold]
-    with _in_range(mechanism):
+    what = f"epsilon {mechanism.epsilon:.3g} and delta {mechanism.delta:.3g} are"
+    with _in_range(what, "more of them"):
         return create_partition_strategy(
             mechanism.strategy,
             mechanism.epsilon,
@@ -221,19 +236,12 @@ def _selection(mechanism: SelectionMechanism) -> Any:
 
 
 @contextmanager
-def _in_range(mechanism: Mechanism) -> Iterator[None]:
+def _in_range(what: str, allowed: str) -> Iterator[None]:
     """Turns PyDP's refusal of parameters into a ValueError."""
     try:
         yield
     except RuntimeError as error:
-        raise ValueError(
-            f"epsilon {mechanism.epsilon:.3g} and delta {mechanism.delta:.3g} are out of the range "
-            "of the mechanism; allowed: more of them"
-        ) from error
-
-
-def _without_pre_threshold(mechanism: SelectionMechanism) -> SelectionMechanism:
-    return replace(mechanism, pre_threshold=None)
+        raise ValueError(f"{what} out of the range of the mechanism; allowed: {allowed}") from error
 
 
 def _refuse_fork() -> None:

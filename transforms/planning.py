@@ -1,14 +1,38 @@
-"""Turns tables and a budget into the complete list of mechanisms, before any row is read."""
+"""Turns tables and a budget into the complete list of mechanisms, before any row is read.
+
+Every mechanism is a demand, with its share; the accountant finds losses that together use the
+budget up and do not cost more (`transforms.accounting.calibration`); and each loss becomes the
+smallest noise that does not lose more. Selection by a threshold is two demands: its noise, and the
+delta with which lone units show (`transforms.threshold_selection`).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import Self
 
+from transforms.accounting import (
+    ApproximateLoss,
+    Calibration,
+    Demand,
+    GaussianLoss,
+    LaplaceLoss,
+    Price,
+    calibrate,
+)
 from transforms.bounds import MAX_ROW_SENSITIVITY, MAX_SENSITIVITY, Bounds, Guarantee
-from transforms.budget import Budget, split
+from transforms.budget import Budget
 from transforms.key_list import KeyList
-from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
+from transforms.mechanisms import (
+    THRESHOLD_NOISE,
+    AdditiveMechanism,
+    GeometricSelection,
+    SelectionMechanism,
+)
 from transforms.metrics import Sum
 from transforms.metrics.base import Noise
 from transforms.metrics.counts import PrivacyUnitCount
@@ -16,6 +40,43 @@ from transforms.noise import check_mechanism
 from transforms.plan import MetricPlan, TablePlan
 from transforms.sensitivity import Sensitivity, sensitivity
 from transforms.table import OTHER, SELECTION, PrivateSelection, Table
+from transforms.threshold_selection import threshold_selection
+
+_THRESHOLD = ":threshold"
+
+
+@dataclass(frozen=True)
+class ReleaseCost:
+    """What all mechanisms of a release cost together.
+
+    Attributes:
+        budget: What they may cost.
+        price: What they cost at the delta of the budget, from above, and how that is known.
+        used: Part of the budget's epsilon that they use, at most 1.
+    """
+
+    budget: Budget
+    price: Price
+    used: float
+
+    @classmethod
+    def of(cls, calibration: Calibration, budget: Budget) -> Self:
+        """Returns the cost of the losses that a budget bought."""
+        assert calibration.price is not None
+        return cls(budget, calibration.price, calibration.used)
+
+
+@dataclass(frozen=True)
+class PlannedTables:
+    """All tables of a release with what they cost together.
+
+    Attributes:
+        tables: One plan per table.
+        cost: What they cost.
+    """
+
+    tables: tuple[TablePlan, ...]
+    cost: ReleaseCost
 
 
 def plan_tables(
@@ -23,9 +84,9 @@ def plan_tables(
 ) -> tuple[TablePlan, ...]:
     """Works out every mechanism of a release.
 
-    Epsilon is divided by the shares of tables and, inside each, of selection and metrics. Delta is
-    divided by the same shares among the mechanisms that use it: selection and Gaussian noise. The
-    components of a metric get equal parts, and so do those of the row of other partitions.
+    The budget is divided by the shares of tables and, inside each, of selection and metrics. The
+    components of a metric get equal parts, and so do those of the row of other partitions. What
+    composition saves goes to all of them.
 
     Args:
         tables: Tables by name.
@@ -36,32 +97,103 @@ def plan_tables(
         One plan per table, in the order given.
 
     Raises:
-        ValueError: No tables; a mechanism needs delta and the budget has none; a sum could
-            overflow an int64; or PyDP cannot draw from a mechanism.
+        ValueError: No tables; a mechanism needs delta and the budget has none; a mechanism would
+            lose more than is allowed of one; a sum could overflow an int64; or PyDP cannot draw
+            from a mechanism.
+        AccountingError: The two ways to find the price disagree.
+    """
+    for table in tables.values():
+        check_table(table, guarantee)
+    calibration = calibrate_tables(tables, budget, guarantee)
+    return tuple(plan_table(name, table, guarantee, calibration) for name, table in tables.items())
+
+
+def check_table(table: Table, guarantee: Guarantee) -> None:
+    """Raises a ValueError when a table cannot be planned, whatever the budget."""
+    _check_bounds(table, guarantee)
+    for name, metric in table.metrics.items():
+        for component in metric.components:
+            moved = sensitivity(component.entries, table.bounds, guarantee)
+            _check_overflow(name, moved.linf, guarantee)
+            if name in table.in_other:
+                moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
+                _check_overflow(name, moved.linf, guarantee)
+
+
+def calibrate_tables(
+    tables: Mapping[str, Table], budget: Budget, guarantee: Guarantee
+) -> Calibration:
+    """Finds the losses of all mechanisms of a release, which use its budget up.
+
+    Args:
+        tables: Tables by name.
+        budget: Budget of all of them together.
+        guarantee: What is protected.
+
+    Returns:
+        Losses and failures by the names of table and mechanism, and their price.
+
+    Raises:
+        ValueError: No tables; a mechanism needs delta and the budget has none; or a mechanism would
+            lose more than is allowed of one.
+        AccountingError: The two ways to find the price disagree.
     """
     if not tables:
         raise ValueError("a release needs at least one table")
-    shares = {
-        (name, mechanism): Fraction(share) * Fraction(table.share) / _total(table)
+    check_delta(tables, budget)
+    demands = [
+        demand
         for name, table in tables.items()
         for mechanism, share in _shares(table).items()
-    }
-    needs_delta = {
-        (name, mechanism): share
-        for (name, mechanism), share in shares.items()
-        if mechanism == SELECTION or tables[name].noise == "gaussian"
-    }
-    if needs_delta and budget.delta == 0:
-        name, mechanism = next(iter(needs_delta))
-        raise ValueError(
-            f"delta is 0, but {name}.{mechanism} needs some; allowed: a delta above 0, "
-            "or public keys with laplace noise"
+        for demand in _demands(
+            name, mechanism, table, guarantee, share * Fraction(table.share) / _total(table)
         )
-    epsilons = split(budget.epsilon, shares)
-    deltas = split(budget.delta, needs_delta)
-    return tuple(
-        _plan_table(name, table, guarantee, epsilons, deltas) for name, table in tables.items()
-    )
+    ]
+    return _calibrated(tuple(demands), budget)
+
+
+@lru_cache(maxsize=64)
+def _calibrated(demands: tuple[Demand, ...], budget: Budget) -> Calibration:
+    return calibrate(demands, budget)
+
+
+def check_delta(tables: Mapping[str, Table], budget: Budget) -> None:
+    """Raises a ValueError when a mechanism needs delta and the budget has none."""
+    if budget.delta:
+        return
+    for name, table in tables.items():
+        for mechanism in _shares(table):
+            if mechanism == SELECTION or table.noise == "gaussian":
+                raise ValueError(
+                    f"delta is 0, but {name}.{mechanism} needs some; allowed: a delta above 0, "
+                    "or public keys with laplace noise"
+                )
+
+
+def _demands(
+    name: str, mechanism: str, table: Table, guarantee: Guarantee, share: Fraction
+) -> list[Demand]:
+    full_name = f"{name}.{mechanism}"
+    if mechanism != SELECTION:
+        return [Demand(full_name, table.noise, float(share))]
+    strategy = _strategy(table)
+    if strategy.strategy == "truncated_geometric":
+        changed = _l0(table, guarantee) * guarantee.changed
+        return [Demand(full_name, "truncated_geometric", float(share), changed)]
+    noise = THRESHOLD_NOISE[strategy.strategy]
+    return [
+        Demand(full_name, noise, float(share)),
+        Demand(full_name + _THRESHOLD, "threshold", float(share)),
+    ]
+
+
+def _strategy(table: Table) -> PrivateSelection:
+    assert isinstance(table.partitions, PrivateSelection)
+    return table.partitions
+
+
+def _l0(table: Table, guarantee: Guarantee) -> int:
+    return guarantee.max_partitions(table.bounds) or 1
 
 
 def _total(table: Table) -> Fraction:
@@ -92,28 +224,28 @@ def _other_name(mechanism: str) -> str:
     return f"{OTHER}:{mechanism}"
 
 
-def _plan_table(
-    name: str,
-    table: Table,
-    guarantee: Guarantee,
-    epsilons: Mapping[tuple[str, str], float],
-    deltas: Mapping[tuple[str, str], float],
+def plan_table(
+    name: str, table: Table, guarantee: Guarantee, calibration: Calibration
 ) -> TablePlan:
-    def mechanism(metric: str, spender: str, moved: Sensitivity) -> AdditiveMechanism:
-        _check_overflow(metric, moved.linf, guarantee)
-        planned = AdditiveMechanism(
-            noise=table.noise,
-            epsilon=epsilons[name, spender],
-            delta=deltas.get((name, spender), 0.0),
-            l0=moved.l0,
-            linf=moved.linf,
-            total=moved.total,
-            squares=moved.squares,
-        )
+    """Turns the losses of a table into its mechanisms.
+
+    Args:
+        name: Name of the table.
+        table: A table that `check_table` accepts.
+        guarantee: What is protected.
+        calibration: Losses of the whole release, from `calibrate_tables`.
+
+    Raises:
+        ValueError: PyDP cannot draw from a mechanism.
+    """
+
+    def mechanism(spender: str, moved: Sensitivity) -> AdditiveMechanism:
+        loss = calibration.losses[f"{name}.{spender}"]
+        assert isinstance(loss, GaussianLoss | LaplaceLoss)
+        planned = AdditiveMechanism.of(loss, moved)
         check_mechanism(planned)
         return planned
 
-    _check_bounds(table, guarantee)
     metrics = []
     other = []
     for metric_name, metric in table.metrics.items():
@@ -122,24 +254,16 @@ def _plan_table(
         for component in metric.components:
             spender = metric_name + component.suffix
             moved = sensitivity(component.entries, table.bounds, guarantee)
-            noises.append(Noise(component, mechanism(metric_name, spender, moved)))
+            noises.append(Noise(component, mechanism(spender, moved)))
             if metric_name in table.in_other:
                 moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
-                planned = mechanism(metric_name, _other_name(spender), moved)
-                other_noises.append(Noise(component, planned))
+                other_noises.append(Noise(component, mechanism(_other_name(spender), moved)))
         metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
         other.append(MetricPlan(metric_name, metric, tuple(other_noises)))
     selection = None
     public_keys = None
     if isinstance(table.partitions, PrivateSelection):
-        selection = SelectionMechanism(
-            strategy=table.partitions.strategy,
-            epsilon=epsilons[name, SELECTION],
-            delta=deltas[name, SELECTION],
-            l0=guarantee.max_partitions(table.bounds) or 1,
-            pre_threshold=table.partitions.pre_threshold,
-            changed=guarantee.changed,
-        )
+        selection = _selection(name, table, guarantee, calibration)
         check_mechanism(selection)
     else:
         public_keys = KeyList.of(table.keys, table.partitions.parts)
@@ -152,6 +276,34 @@ def _plan_table(
         public_keys,
         guarantee,
         tuple(other) if table.other else (),
+    )
+
+
+def _selection(
+    name: str, table: Table, guarantee: Guarantee, calibration: Calibration
+) -> SelectionMechanism:
+    partitions, l0 = _strategy(table), _l0(table, guarantee)
+    full_name = f"{name}.{SELECTION}"
+    loss = calibration.losses[full_name]
+    if isinstance(loss, GaussianLoss | LaplaceLoss):
+        return threshold_selection(
+            partitions.strategy,
+            loss,
+            calibration.failures[full_name + _THRESHOLD],
+            l0,
+            guarantee.changed,
+            partitions.pre_threshold,
+        )
+    assert isinstance(loss, ApproximateLoss)
+    epsilon = loss.epsilon * loss.times
+    while epsilon / loss.times > loss.epsilon:
+        epsilon = math.nextafter(epsilon, 0.0)
+    return GeometricSelection(
+        epsilon,
+        calibration.failures[full_name],
+        l0,
+        partitions.pre_threshold,
+        guarantee.changed,
     )
 
 

@@ -10,12 +10,16 @@ from pipelines.spec.partition_specs import SelectionSpec
 from pipelines.spec.placed_tables import PlacedTable
 from pipelines.spec.public_keys import PublicKeyReader
 from pipelines.spec.source import ProblemList
-from transforms.plan import TablePlan
-from transforms.planning import plan_tables
+from transforms.accounting import AccountingError
+from transforms.planning import (
+    PlannedTables,
+    ReleaseCost,
+    calibrate_tables,
+    check_delta,
+    check_table,
+    plan_table,
+)
 from transforms.table import PrivateSelection, PublicKeys, Table
-
-_SOME_DELTA = 0.5
-"""A delta under which a table fails only for reasons of its own."""
 
 
 def release_tables(release: LoadedRelease) -> dict[str, Table]:
@@ -38,7 +42,7 @@ def release_tables(release: LoadedRelease) -> dict[str, Table]:
     return {name: table for name, table in tables.items() if table is not None}
 
 
-def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> tuple[TablePlan, ...]:
+def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> PlannedTables:
     """Works out every mechanism of the release.
 
     Args:
@@ -46,28 +50,34 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> tup
         tables: Its tables, from `release_tables`.
 
     Returns:
-        One plan per table, in the order of the config.
+        One plan per table, in the order of the config, and what they cost together.
 
     Raises:
         ConfigError: The engine refuses a table or the budget.
     """
     budget = release.spec.privacy.budget()
     guarantee = release.spec.privacy.guarantee()
-    generous = replace(budget, delta=budget.delta or _SOME_DELTA)
     problems = ProblemList(release.source)
     for name, table in tables.items():
         placed = release.spec.placed(name)
         with problems.at(placed.path, ("tables", placed.table)):
-            plan_tables({name: table}, generous, guarantee)
+            check_table(table, guarantee)
     problems.raise_if_any()
-    with problems.at(("privacy", "epsilon")):
-        plan_tables(tables, generous, guarantee)
+    with problems.at(("privacy", "delta")):
+        check_delta(tables, budget)
     problems.raise_if_any()
     try:
-        return plan_tables(tables, budget, guarantee)
-    except ValueError as error:
-        problems.add_engine_error(("privacy", "delta"), error)
+        calibration = calibrate_tables(tables, budget, guarantee)
+    except (ValueError, AccountingError) as error:
+        problems.add_engine_error(("privacy", "epsilon"), ValueError(error))
         raise ConfigError(problems.found) from None
+    plans = []
+    for name, table in tables.items():
+        placed = release.spec.placed(name)
+        with problems.at(placed.path, ("tables", placed.table)):
+            plans.append(plan_table(name, table, guarantee, calibration))
+    problems.raise_if_any()
+    return PlannedTables(tuple(plans), ReleaseCost.of(calibration, budget))
 
 
 def _table(release: LoadedRelease, placed: PlacedTable, problems: ProblemList) -> Table | None:

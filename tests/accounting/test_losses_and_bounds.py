@@ -30,12 +30,12 @@ from transforms.accounting.losses import failure, pure_sum, round_up
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: GaussianLoss(0), r"mu of GaussianLoss is 0; allowed: above 0, at most 25"),
-        (lambda: GaussianLoss(math.nan), "mu of GaussianLoss is nan"),
-        (lambda: GaussianLoss(25.1), "mu of GaussianLoss is 25.1"),
-        (lambda: LaplaceLoss(-1), "epsilon of LaplaceLoss is -1; allowed: above 0, at most 300"),
-        (lambda: LaplaceLoss(301), "epsilon of LaplaceLoss is 301"),
-        (lambda: ApproximateLoss(0, 0), "epsilon of ApproximateLoss is 0"),
+        (lambda: GaussianLoss(0), r"mu of one mechanism is 0; allowed: above 0, at most 25"),
+        (lambda: GaussianLoss(math.nan), "mu of one mechanism is nan"),
+        (lambda: GaussianLoss(25.1), "mu of one mechanism is 25.1"),
+        (lambda: LaplaceLoss(-1), "epsilon of one mechanism is -1; allowed: above 0, at most 300"),
+        (lambda: LaplaceLoss(301), "epsilon of one mechanism is 301"),
+        (lambda: ApproximateLoss(0, 0), "epsilon of one mechanism is 0"),
         (lambda: ApproximateLoss(1, 1), "delta of ApproximateLoss is 1; allowed: from 0, below 1"),
         (lambda: ApproximateLoss(1, 0, 0), "times is 0; allowed: a whole number of at least 1"),
         (lambda: ApproximateLoss(1, 0, 1.5), "times is 1.5"),

@@ -11,8 +11,8 @@ from oracle import as_dict
 from strategies import arrow
 
 from transforms.local import exact_partials
+from transforms.mechanisms import ThresholdSelection
 from transforms.metrics import DistinctCount, Quantiles
-from transforms.noise import weight_noise
 
 KEYS_OF_RELEASE = ("word", "day", "level")
 
@@ -99,12 +99,15 @@ def assert_hidden(before, after, plan):
             assert sum(size**2 for size in sizes) <= Fraction(mechanism.l2) ** 2, name
     if plan.selection is not None:
         users = moved.get("(users)", [])
-        assert len(users) <= plan.selection.l0 * plan.selection.changed
+        changed = plan.guarantee.changed
+        assert len(users) <= plan.selection.l0 * changed
+        if isinstance(plan.selection, ThresholdSelection) and not plan.needs_weights:
+            assert len(users) <= plan.selection.noise.l0
         assert all(abs(change) == 1 for change in users)
         weights = moved.get("(weight)", [])
-        assert sum(change**2 for change in weights) <= plan.selection.changed * 2**40
+        assert sum(change**2 for change in weights) <= changed * 2**40
         if weights:
-            assert math.hypot(*weights) <= weight_noise(plan.selection).l2
+            assert math.hypot(*weights) <= plan.selection.noise.l2
 
 
 def exact(rows, unit, plan, key):

@@ -7,7 +7,6 @@ the same result.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from decimal import Decimal
 
 import pipeline_dp
@@ -20,12 +19,15 @@ from pipeline_dp.dp_computations import Sensitivities, create_additive_mechanism
 from pipeline_dp.partition_selection import create_partition_selection_strategy
 
 import transforms as dp
+from transforms.accounting import GaussianLoss, LaplaceLoss
+from transforms.accounting.gaussian import gaussian_delta, gaussian_mu
 from transforms.bounds import Bounds
-from transforms.mechanisms import SelectionMechanism
+from transforms.mechanisms import GeometricSelection
 from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.noise import release_probability, selection_threshold
 from transforms.planning import plan_tables
 from transforms.table import PublicKeys, Table
+from transforms.threshold_selection import threshold_selection
 
 EPSILON = 1e7
 """Of PipelineDP's releases. The scale of the noise on any number below is less than 1e-3."""
@@ -272,7 +274,7 @@ def test_noise_is_as_wide(noise, epsilon, delta, l0, linf, clip):
     table = Table(
         ["k"], metrics, Bounds(l0, linf), PublicKeys(pl.DataFrame({"k": ["a"]})), noise=noise
     )
-    (plan,) = plan_tables({"t": table}, dp.Budget(3 * epsilon, 3 * delta))
+    (plan,) = plan_tables({"t": table}, dp.Budget(3 * epsilon, 3 * delta * (noise == "gaussian")))
     parameters = pipeline_dp.AggregateParams(
         metrics=METRICS,
         noise_kind=NOISES[noise],
@@ -284,15 +286,20 @@ def test_noise_is_as_wide(noise, epsilon, delta, l0, linf, clip):
     for planned in plan.metrics:
         (planned_noise,) = planned.noises
         mechanism = planned_noise.mechanism
-        assert mechanism.epsilon == pytest.approx(epsilon, rel=1e-9)
         spec = MechanismSpec(NOISES[noise].convert_to_mechanism_type())
-        spec.set_eps_delta(epsilon, delta if noise == "gaussian" else 0)
+        if noise == "laplace":
+            assert mechanism.loss.epsilon == pytest.approx(epsilon, rel=1e-8)
+            spec.set_eps_delta(epsilon, 0)
+        else:
+            # Our metrics share a mechanism, so each has less noise than with its part of a sum.
+            assert mechanism.loss.mu > gaussian_mu(epsilon, delta)
+            spec.set_eps_delta(epsilon, gaussian_delta(mechanism.loss.mu, epsilon))
         sensitivities = their_sensitivities(parameters)[planned.name]
         their_std = create_additive_mechanism(spec, sensitivities).std
         rounding = float(planned_noise.component.granularity) / their_std
         if rounding < 0.5:
-            assert without_rounding(planned_noise) == pytest.approx(their_std, rel=1e-3)
-        assert planned_noise.std == pytest.approx(their_std, rel=1e-3 + rounding**2 / 10)
+            assert without_rounding(planned_noise) == pytest.approx(their_std, rel=4e-3)
+        assert planned_noise.std == pytest.approx(their_std, rel=4e-3 + rounding**2 / 10)
 
 
 def test_the_comparison_of_noise_notices_another_sensitivity():
@@ -306,20 +313,35 @@ def test_the_comparison_of_noise_notices_another_sensitivity():
 # Selection
 
 
+def selection_like_theirs(strategy, epsilon, delta, l0, pre_threshold):
+    """With thresholds of Gaussian noise, half of delta is for the noise."""
+    if strategy == "truncated_geometric":
+        return GeometricSelection(epsilon, delta, l0, pre_threshold)
+    loss = LaplaceLoss(epsilon)
+    if strategy == "gaussian":
+        delta /= 2
+        loss = GaussianLoss(gaussian_mu(epsilon, delta))
+    return threshold_selection(strategy, loss, delta, l0, 1, pre_threshold)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("l0", [1, 4])
 @pytest.mark.parametrize("pre_threshold", [None, 7])
 @pytest.mark.parametrize(("epsilon", "delta"), [(0.5, 1e-8), (2.0, 1e-3)])
 def test_partitions_are_kept_with_the_same_probability(strategy, l0, pre_threshold, epsilon, delta):
-    mechanism = SelectionMechanism(strategy, epsilon, delta, l0, pre_threshold)
+    """Thresholds are rounded to granules of units here, and PyDP rounds sigma up."""
+    mechanism = selection_like_theirs(strategy, epsilon, delta, l0, pre_threshold)
     their = create_partition_selection_strategy(
         STRATEGIES[strategy], epsilon, delta, l0, pre_threshold
     )
     middle = round(selection_threshold(mechanism))
     counts = sorted({0, 1, 2, 5, 6, 7, 8, 20, *range(max(0, middle - 5), middle + 6), 10 * middle})
     our_curve = [release_probability(mechanism, units) for units in counts]
-    assert our_curve == [their.probability_of_keep(units) for units in counts]
+    their_curve = [their.probability_of_keep(units) for units in counts]
+    if strategy == "truncated_geometric":
+        assert our_curve == their_curve
+    assert our_curve == pytest.approx(their_curve, abs=0.01)
     assert our_curve == sorted(our_curve)
     assert our_curve[-1] > 0.99
-    other = replace(mechanism, l0=l0 + 1)
+    other = selection_like_theirs(strategy, epsilon, delta, l0 + 1, pre_threshold)
     assert our_curve != [release_probability(other, units) for units in counts]

@@ -20,8 +20,8 @@ CONFIG = [
     Mutant(
         "the_plan_is_made_for_another_guarantee",
         "pipelines/spec/tables.py",
-        "return plan_tables(tables, budget, guarantee)",
-        "return plan_tables(tables, budget)",
+        "guarantee = release.spec.privacy.guarantee()",
+        "guarantee = type(release.spec.privacy.guarantee())()",
         (f"{SPEC}::test_the_guarantee_of_the_config_is_that_of_the_plan",),
     ),
     Mutant(
@@ -58,8 +58,8 @@ KEYS_AND_LEVELS = [
     Mutant(
         "the_other_row_is_priced_like_a_partition",
         "transforms/planning.py",
-        "guarantee, merged=True)",
-        "guarantee)",
+        "guarantee, merged=True)\n                other",
+        "guarantee)\n                other",
         (f"{OTHERS}::test_a_unit_with_nothing_selected_reaches_the_bound",),
     ),
     Mutant(

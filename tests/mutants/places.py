@@ -43,7 +43,7 @@ NOISE = "tests/transforms/test_noise.py"
 TREE = "tests/transforms/test_quantile_tree.py"
 RENDER = "tests/transforms/test_render.py"
 FORMULAS = "tests/transforms/test_sensitivity_formulas.py"
-WEIGHTS = "tests/transforms/test_weighted_selection.py"
+WEIGHTS = "tests/transforms/test_threshold_selection.py"
 
 BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives[bundles-batches-8-0]"
 BY_ENUMERATION = f"{CROWDED}::test_neighbours_in_crowded_data_are_as_near_as_the_plan_says"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import BEAM, BY_ORACLE, NOISE, PLAN, RUN, SENSITIVITIES, WHOLE_BUDGET
+from places import BEAM, BY_ORACLE, NOISE, PLAN, RUN, SENSITIVITIES, WEIGHTS, WHOLE_BUDGET
 
 PLANNING = [
     Mutant(
@@ -51,31 +51,44 @@ PLANNING = [
     Mutant(
         "laplace_noise_for_the_l2_sensitivity",
         "transforms/noise.py",
-        "LaplaceMechanism(mechanism.epsilon, mechanism.l1)",
-        "LaplaceMechanism(mechanism.epsilon, mechanism.l2)",
-        (f"{NOISE}::test_laplace_std_is_the_closed_form",),
+        "LaplaceMechanism(loss.epsilon, mechanism.l1)",
+        "LaplaceMechanism(loss.epsilon, mechanism.l2)",
+        (f"{NOISE}::test_pydp_draws_with_the_planned_scale_and_no_smaller_one",),
     ),
     Mutant(
-        "every_mechanism_gets_all_of_epsilon",
+        "noise_is_for_the_l2_sensitivity_whatever_it_is",
+        "transforms/mechanisms.py",
+        "norm = moved.l2 if gaussian else moved.l1",
+        "norm = moved.l2",
+        (f"{NOISE}::test_noise_loses_what_is_allowed_and_no_more",),
+    ),
+    Mutant(
+        "noise_is_half_of_what_is_priced",
         "transforms/planning.py",
-        "epsilons = split(budget.epsilon, shares)",
-        "epsilons = dict.fromkeys(shares, budget.epsilon)",
+        "planned = AdditiveMechanism.of(loss, moved)",
+        "planned = AdditiveMechanism.of(type(loss)(2 * sum(vars(loss).values())), moved)",
         (WHOLE_BUDGET,),
     ),
     Mutant(
-        "every_mechanism_gets_all_of_delta",
+        "thresholds_have_more_delta_than_is_priced",
         "transforms/planning.py",
-        "deltas = split(budget.delta, needs_delta)",
-        "deltas = dict.fromkeys(needs_delta, budget.delta)",
+        "            calibration.failures[full_name + _THRESHOLD],\n",
+        "            4 * calibration.failures[full_name + _THRESHOLD],\n",
         (WHOLE_BUDGET,),
     ),
     Mutant(
-        "selection_is_not_paid_for",
+        "geometric_selections_have_more_delta_than_is_priced",
         "transforms/planning.py",
-        "    epsilons = split(budget.epsilon, shares)\n",
-        "    paid = {name: part for name, part in shares.items() if name[1] != SELECTION}\n"
-        "    epsilons = dict.fromkeys(shares, budget.epsilon) | split(budget.epsilon, paid)\n",
+        "        calibration.failures[full_name],\n",
+        "        4 * calibration.failures[full_name],\n",
         (WHOLE_BUDGET,),
+    ),
+    Mutant(
+        "noise_of_a_selection_is_not_priced",
+        "transforms/mechanisms.py",
+        "return (self.noise.loss, FailureLoss(self.delta))",
+        "return (FailureLoss(self.delta),)",
+        (f"{WEIGHTS}::test_the_loss_is_that_of_the_noise_on_what_units_change",),
     ),
     Mutant(
         "parts_of_the_budget_are_rounded_to_nearest",
@@ -87,8 +100,8 @@ PLANNING = [
     Mutant(
         "selection_is_planned_for_one_partition_per_unit",
         "transforms/planning.py",
-        "l0=guarantee.max_partitions(table.bounds) or 1,",
-        "l0=1,",
+        "return guarantee.max_partitions(table.bounds) or 1",
+        "return 1",
         (SENSITIVITIES,),
     ),
     Mutant(
@@ -125,16 +138,16 @@ DRAWING = [
     Mutant(
         "laplace_noise_is_half_as_wide",
         "transforms/noise.py",
-        "LaplaceMechanism(mechanism.epsilon, mechanism.l1)",
-        "LaplaceMechanism(mechanism.epsilon, mechanism.l1 / 2)",
-        (f"{NOISE}::test_laplace_std_is_the_closed_form",),
+        "LaplaceMechanism(loss.epsilon, mechanism.l1)",
+        "LaplaceMechanism(loss.epsilon, mechanism.l1 / 2)",
+        (f"{NOISE}::test_pydp_draws_with_the_planned_scale_and_no_smaller_one",),
     ),
     Mutant(
         "gaussian_noise_is_half_as_wide",
         "transforms/noise.py",
-        "GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2)",
-        "GaussianMechanism(mechanism.epsilon, mechanism.delta, mechanism.l2 / 2)",
-        (f"{NOISE}::test_gaussian_std_satisfies_epsilon_delta_and_no_more",),
+        "create_from_standard_deviation(mechanism.scale)",
+        "create_from_standard_deviation(mechanism.scale / 2)",
+        (f"{NOISE}::test_pydp_draws_with_the_planned_scale_and_no_smaller_one",),
     ),
     Mutant(
         "noise_is_half_as_wide_as_stated",

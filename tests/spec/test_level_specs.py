@@ -7,6 +7,7 @@ import pytest
 from pipelines.plan import plan_release
 from pipelines.spec import load_release, release_tables
 from transforms import Bounds, PrivateSelection, PublicKeys
+from transforms.accounting.losses import pure_sum
 from transforms.key_list import KeyList
 
 
@@ -75,10 +76,11 @@ def test_the_share_of_a_table_is_divided_among_its_levels(release):
         )
     )
     spent = {
-        table.name: sum(mechanism.epsilon for mechanism in table.mechanisms.values())
+        table.name: float(pure_sum([loss for m in table.mechanisms.values() for loss in m.losses]))
         for table in plan.tables
     }
-    assert spent == pytest.approx({"uses_by_a": 4 / 3, "uses_by_b": 8 / 3, "t": 2})
+    unit = sum(spent.values()) / 9
+    assert spent == pytest.approx({"uses_by_a": 2 * unit, "uses_by_b": 4 * unit, "t": 3 * unit})
 
 
 def test_names_are_made_of_keys_and_may_be_given(release):

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.spec import ConfigError, ReleaseSpec, load_release, plan_release_tables
@@ -58,7 +58,7 @@ def write(tmp_path):
 def test_a_good_config_makes_a_plan(file):
     release = load_release(file)
     tables = make_tables(release)
-    plans = plan_release_tables(release, tables)
+    plans = plan_release_tables(release, tables).tables
     placed = release.spec.placed_tables()
     assert [plan.name for plan in plans] == [table.name for table in placed]
     for plan, table in zip(plans, placed, strict=True):
@@ -138,7 +138,7 @@ def test_engine_metrics_of_every_kind():
 )
 def test_the_guarantee_of_the_config_is_that_of_the_plan(file, guarantee):
     release = load_release(file)
-    plans = plan_release_tables(release, make_tables(release))
+    plans = plan_release_tables(release, make_tables(release)).tables
     assert {plan.guarantee for plan in plans} == {guarantee}
 
 
@@ -305,6 +305,7 @@ tables = st.dictionaries(
 
 
 @given(tables, st.floats(0.1, 10), st.floats(1e-9, 1e-3))
+@settings(deadline=None, max_examples=15)
 def test_what_is_written_is_what_is_planned(tmp_path_factory, tables, epsilon, delta):
     config = {
         "release": "r",
@@ -316,13 +317,13 @@ def test_what_is_written_is_what_is_planned(tmp_path_factory, tables, epsilon, d
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     file.write_text(json.dumps(config))
     release = load_release(file)
-    plans = plan_release_tables(release, make_tables(release))
+    planned = plan_release_tables(release, make_tables(release))
+    plans = planned.tables
     assert release.spec.privacy.budget() == Budget(epsilon, delta)
     assert [plan.name for plan in plans] == list(tables)
     for plan in plans:
         assert [metric.name for metric in plan.metrics] == list(tables[plan.name]["metrics"])
-    spent = [part.epsilon for plan in plans for part in plan.mechanisms.values()]
-    assert sum(spent) == pytest.approx(epsilon)
+    assert 0.995 * epsilon <= planned.cost.price.epsilon <= epsilon
 
 
 def test_the_package_is_imported_without_beam():

@@ -8,13 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
+from transforms.accounting import GaussianLoss, LaplaceLoss
 from transforms.bounds import MAX_L0, MAX_LINF, Bounds
 from transforms.budget import Budget
 from transforms.grid import MAX_VALUE_GRANULES
 from transforms.local import aggregate
-from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
+from transforms.mechanisms import AdditiveMechanism, GeometricSelection
 from transforms.metrics import Count, PrivacyUnitCount, Sum
 from transforms.table import PrivateSelection, PublicKeys, Table, released_columns
+from transforms.threshold_selection import threshold_selection
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
@@ -147,8 +149,6 @@ def test_other_strategies_are_refused(strategy):
     expected = says(repr(strategy), "allowed: truncated_geometric, laplace, gaussian")
     with pytest.raises(ValueError, match=expected):
         PrivateSelection(strategy)
-    with pytest.raises(ValueError, match=expected):
-        SelectionMechanism(strategy, 1.0, 1e-6, 1)
 
 
 @pytest.mark.parametrize("pre_threshold", [0, -5, 2.5])
@@ -241,7 +241,7 @@ def test_unknown_noise_is_refused():
     with pytest.raises(ValueError, match="noise is 'uniform'; allowed: laplace, gaussian"):
         table(noise="uniform")
     with pytest.raises(ValueError, match="noise is 'uniform'; allowed: laplace, gaussian"):
-        AdditiveMechanism("uniform", 1.0, 0.0, 1, 1)
+        AdditiveMechanism("uniform", 1.0, 1, 1)
 
 
 @pytest.mark.parametrize("share", [0, -1.0, *NOT_FINITE])
@@ -307,25 +307,23 @@ def test_epsilon_is_finite_and_above_zero(epsilon):
 
 @pytest.mark.parametrize("epsilon", [0, 0.0, -1.0, 300.1, *NOT_FINITE])
 def test_epsilon_of_a_mechanism_is_in_the_range_that_pydp_computes_with(epsilon):
-    expected = says(f"epsilon is {epsilon} for one mechanism; allowed: above 0, at most 300")
+    expected = says(f"epsilon of one mechanism is {epsilon}; allowed: above 0, at most 300")
     with pytest.raises(ValueError, match=expected):
-        AdditiveMechanism("laplace", epsilon, 0.0, 1, 1)
-    with pytest.raises(ValueError, match=expected):
-        SelectionMechanism("laplace", epsilon, 1e-6, 1)
+        LaplaceLoss(epsilon)
+    with pytest.raises(ValueError, match=f"epsilon is {epsilon} for one mechanism; allowed"):
+        GeometricSelection(epsilon, 1e-6, 1)
 
 
 @pytest.mark.parametrize("delta", [-1e-9, 1, 1.0, 2.0, *NOT_FINITE])
 def test_delta_is_from_zero_and_below_one(delta):
     with pytest.raises(ValueError, match=says(f"delta is {delta}; allowed: from 0, below 1")):
         Budget(1.0, delta)
-    with pytest.raises(ValueError, match=says(f"delta is {delta}; allowed: from 0, below 1")):
-        AdditiveMechanism("laplace", 1.0, delta, 1, 1)
 
 
 @pytest.mark.parametrize("delta", [0.0, -1e-9, 1.0, math.nan])
 def test_delta_is_above_zero_where_it_is_needed(delta):
     expected = says(f"delta is {delta}; allowed: above 0, below 1")
     with pytest.raises(ValueError, match=expected):
-        AdditiveMechanism("gaussian", 1.0, delta, 1, 1)
+        threshold_selection("gaussian", GaussianLoss(1.0), delta, 1)
     with pytest.raises(ValueError, match=expected):
-        SelectionMechanism("truncated_geometric", 1.0, delta, 1)
+        GeometricSelection(1.0, delta, 1)

@@ -10,17 +10,21 @@ import math
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
+from pydp.algorithms.partition_selection import create_partition_strategy
 from scipy.stats import binom, chi2
 
 from transforms import noise
-from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
+from transforms.accounting import GaussianLoss, LaplaceLoss
+from transforms.mechanisms import AdditiveMechanism, GeometricSelection
 from transforms.noise import (
     MAX_NOISE_SCALE,
     NoiseAfterForkError,
@@ -32,6 +36,8 @@ from transforms.noise import (
     select,
     selection_threshold,
 )
+from transforms.sensitivity import Sensitivity
+from transforms.threshold_selection import COUNT_GRANULES, threshold_selection
 
 FALSE_ALARM = 1e-7
 """Of one comparison. No test below makes more than ten independent ones per parameter set, so each
@@ -39,48 +45,6 @@ has a false-alarm rate of at most 1e-6 per run."""
 
 DRAWS = 60_000
 WRONG = [1 / 1.2, 1.2]
-
-LAPLACE = {
-    "std 0.5": AdditiveMechanism("laplace", math.sqrt(8), 0.0, 1, 1),
-    "std 1": AdditiveMechanism("laplace", math.sqrt(2), 0.0, 1, 1),
-    "scale 1": AdditiveMechanism("laplace", 1.0, 0.0, 1, 1),
-    "scale 40": AdditiveMechanism("laplace", 0.5, 0.0, 4, 5),
-    "scale 1e6": AdditiveMechanism("laplace", 1.0, 0.0, 8, 125_000),
-    "scale 2^40": AdditiveMechanism("laplace", 2.0**-11, 0.0, 1, 2**29),
-}
-GAUSSIAN = {
-    "std 0.5": AdditiveMechanism("gaussian", 15.0, 1e-6, 1, 1),
-    "std 1": AdditiveMechanism("gaussian", 5.0, 1e-6, 1, 1),
-    "std 12": AdditiveMechanism("gaussian", 1.0, 1e-6, 2, 2),
-    "std 1e6": AdditiveMechanism("gaussian", 1.0, 1e-10, 4, 85_000),
-    "std 2^39": AdditiveMechanism("gaussian", 2.0**-9, 1e-10, 1, 2**28),
-}
-ADDITIVE = [
-    pytest.param(mechanism, id=f"{mechanism.noise} {name}")
-    for mechanisms in (LAPLACE, GAUSSIAN)
-    for name, mechanism in mechanisms.items()
-]
-LARGE = [
-    pytest.param(LAPLACE["scale 1e6"], id="laplace"),
-    pytest.param(GAUSSIAN["std 1e6"], id="gaussian"),
-]
-ROUNDED = [
-    pytest.param(LAPLACE["scale 1"], id="laplace scale 1"),
-    pytest.param(GAUSSIAN["std 0.5"], id="gaussian std 0.5"),
-    pytest.param(GAUSSIAN["std 1"], id="gaussian std 1"),
-]
-"""Scales at which rounding to whole numbers matters."""
-SELECTIONS = [
-    pytest.param(SelectionMechanism(strategy, epsilon, delta, l0, pre), id=name)
-    for strategy in ("truncated_geometric", "laplace", "gaussian")
-    for name, epsilon, delta, l0, pre in (
-        (f"{strategy} l0=1", 0.8, 0.1, 1, None),
-        (f"{strategy} l0=3", 1.5, 0.05, 3, None),
-        (f"{strategy} pre=5", 0.8, 0.1, 1, 5),
-        (f"{strategy} l0=3 pre=2", 1.5, 0.05, 3, 2),
-    )
-]
-COUNTS = [0, 1, 2, 3, 4, 5, 7, 10, 15, 25]
 
 
 # Distributions, written independently of transforms.noise and of PyDP.
@@ -112,16 +76,68 @@ def gaussian_sigma(epsilon, delta, l2):
     return high * l2
 
 
-def exact_scale(mechanism):
-    if mechanism.noise == "laplace":
-        return mechanism.l0 * mechanism.linf / mechanism.epsilon
-    l2 = math.sqrt(mechanism.l0) * mechanism.linf
-    return gaussian_sigma(mechanism.epsilon, mechanism.delta, l2)
+def laplace(epsilon, l0, linf):
+    return AdditiveMechanism.of(LaplaceLoss(epsilon), Sensitivity(l0, linf))
+
+
+LAPLACE = {
+    "std 0.5": laplace(math.sqrt(8), 1, 1),
+    "std 1": laplace(math.sqrt(2), 1, 1),
+    "scale 1": laplace(1.0, 1, 1),
+    "scale 40": laplace(0.5, 4, 5),
+    "scale 1e6": laplace(1.0, 8, 125_000),
+    "scale 2^40": laplace(2.0**-11, 1, 2**29),
+}
+GAUSSIAN = {
+    "std 0.5": AdditiveMechanism("gaussian", 0.5, 1, 1),
+    "std 1": AdditiveMechanism("gaussian", 1.0, 1, 1),
+    "std 12": AdditiveMechanism("gaussian", 12.3, 2, 2),
+    "std 1e6": AdditiveMechanism("gaussian", 1_081_234.5, 4, 85_000),
+    "std 2^40": AdditiveMechanism("gaussian", 2.0**40, 1, 2**28),
+}
+ADDITIVE = [
+    pytest.param(mechanism, id=f"{mechanism.noise} {name}")
+    for mechanisms in (LAPLACE, GAUSSIAN)
+    for name, mechanism in mechanisms.items()
+]
+LARGE = [
+    pytest.param(LAPLACE["scale 1e6"], id="laplace"),
+    pytest.param(GAUSSIAN["std 1e6"], id="gaussian"),
+]
+ROUNDED = [
+    pytest.param(LAPLACE["scale 1"], id="laplace scale 1"),
+    pytest.param(GAUSSIAN["std 0.5"], id="gaussian std 0.5"),
+    pytest.param(GAUSSIAN["std 1"], id="gaussian std 1"),
+]
+"""Scales at which rounding to whole numbers matters."""
+
+
+def selection(strategy, epsilon, delta, l0, pre=None):
+    """With Gaussian noise, half of delta is for the noise, as PyDP has it."""
+    if strategy == "truncated_geometric":
+        return GeometricSelection(epsilon, delta, l0, pre)
+    if strategy == "laplace":
+        return threshold_selection(strategy, LaplaceLoss(epsilon), delta, l0, 1, pre)
+    loss = GaussianLoss(math.sqrt(l0) / gaussian_sigma(epsilon, delta / 2, math.sqrt(l0)))
+    return threshold_selection(strategy, loss, delta / 2, l0, 1, pre)
+
+
+SELECTIONS = [
+    pytest.param(selection(strategy, epsilon, delta, l0, pre), id=name)
+    for strategy in ("truncated_geometric", "laplace", "gaussian")
+    for name, epsilon, delta, l0, pre in (
+        (f"{strategy} l0=1", 0.8, 0.1, 1, None),
+        (f"{strategy} l0=3", 1.5, 0.05, 3, None),
+        (f"{strategy} pre=5", 0.8, 0.1, 1, 5),
+        (f"{strategy} l0=3 pre=2", 1.5, 0.05, 3, 2),
+    )
+]
+COUNTS = [0, 1, 2, 3, 4, 5, 7, 10, 15, 25]
 
 
 def rounded_cdf(mechanism, k):
     """P(round(X) <= k) for whole numbers k: P(X < k + 1/2)."""
-    x = (k + 0.5) / exact_scale(mechanism)
+    x = (k + 0.5) / mechanism.scale
     if mechanism.noise == "laplace":
         return np.where(x < 0, np.exp(-np.abs(x)) / 2, 1 - np.exp(-np.abs(x)) / 2)
     return np.fromiter((phi(value) for value in x), float, len(x))
@@ -129,7 +145,7 @@ def rounded_cdf(mechanism, k):
 
 def rounded_variance(mechanism):
     """Variance of round(X); rounding adds 1/12 once the scale is far above 1."""
-    scale = exact_scale(mechanism)
+    scale = mechanism.scale
     if scale > 1000:
         return scale**2 * (2 if mechanism.noise == "laplace" else 1) + 1 / 12
     k = np.arange(-60 * math.ceil(scale), 60 * math.ceil(scale) + 1)
@@ -138,8 +154,7 @@ def rounded_variance(mechanism):
 
 def one_unit_probability(mechanism):
     """Release probability of a partition of one unit: delta divided over l0 partitions."""
-    delta = mechanism.delta / (2 if mechanism.strategy == "gaussian" else 1)
-    return 1 - (1 - delta) ** (1 / mechanism.l0)
+    return -math.expm1(math.log1p(-mechanism.delta) / mechanism.l0)
 
 
 def exact_release_probability(mechanism, units):
@@ -157,15 +172,14 @@ def exact_release_probability(mechanism, units):
             )
         return keep
     if mechanism.strategy == "laplace":
-        x = (units - 1) * mechanism.epsilon / mechanism.l0 + math.log(2 * delta)
+        x = (units - 1) / selection_scale(mechanism) + math.log(2 * delta)
         return math.exp(x) / 2 if x < 0 else 1 - math.exp(-x) / 2
     return phi((units - 1) / selection_scale(mechanism) - inverse_phi(1 - delta))
 
 
 def selection_scale(mechanism):
-    if mechanism.strategy != "gaussian":
-        return mechanism.l0 / mechanism.epsilon
-    return gaussian_sigma(mechanism.epsilon, mechanism.delta / 2, math.sqrt(mechanism.l0))
+    """In units."""
+    return mechanism.noise.scale / COUNT_GRANULES
 
 
 def inverse_phi(probability):
@@ -224,12 +238,12 @@ def sample(mechanism):
 
 @pytest.fixture(params=WRONG, ids=["scale / 1.2", "scale * 1.2"])
 def wrong_scale(request, monkeypatch):
-    """The module with a bug: PyDP is told a sensitivity that is 20 % off."""
+    """The module with a bug: PyDP is told a scale that is 20 % off."""
 
     def wrong(mechanism):
         if mechanism.noise == "laplace":
-            return LaplaceMechanism(mechanism.epsilon, request.param * mechanism.l1)
-        return GaussianMechanism(mechanism.epsilon, mechanism.delta, request.param * mechanism.l2)
+            return LaplaceMechanism(mechanism.loss.epsilon, request.param * mechanism.l1)
+        return GaussianMechanism.create_from_standard_deviation(request.param * mechanism.scale)
 
     monkeypatch.setattr(noise, "_additive", wrong)
 
@@ -327,7 +341,7 @@ def test_large_values_do_not_wrap_or_lose_digits(name, value):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("mechanism", [p for p in ADDITIVE if exact_scale(p.values[0]) > 1e5])
+@pytest.mark.parametrize("mechanism", [p for p in ADDITIVE if p.values[0].scale > 1e5])
 @pytest.mark.parametrize("value", [0, 1, 2**53 + 1, 2**61 + 3])
 def test_trailing_bits_do_not_depend_on_the_value(mechanism, value):
     """False alarms: 1e-7. Every residue modulo 8 is reached equally often, also at 2^40."""
@@ -354,25 +368,63 @@ def residues_are_even(noisy):
 
 @pytest.mark.parametrize("mechanism", [pytest.param(m, id=name) for name, m in LAPLACE.items()])
 def test_laplace_std_is_the_closed_form(mechanism):
-    b = mechanism.l0 * mechanism.linf / mechanism.epsilon
-    assert noise_scale(mechanism) == pytest.approx(b, rel=1e-12)
+    b = mechanism.l0 * mechanism.linf / mechanism.loss.epsilon
+    assert mechanism.scale == pytest.approx(b, rel=1e-12)
     p = math.exp(-1 / b)
     variance = 2 * math.sinh(0.5 / b) * p * (1 + p) / (-math.expm1(-1 / b)) ** 3
     assert noise_std(mechanism) == pytest.approx(math.sqrt(variance), rel=1e-6)
 
 
-@pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0, 5.0, 20.0])
-@pytest.mark.parametrize("delta", [1e-10, 1e-6, 0.05])
-@pytest.mark.parametrize(("l0", "linf"), [(1, 1), (7, 3), (100, 60_000)])
-def test_gaussian_std_satisfies_epsilon_delta_and_no_more(epsilon, delta, l0, linf):
-    mechanism = AdditiveMechanism("gaussian", epsilon, delta, l0, linf)
-    sigma = noise_scale(mechanism)
-    if sigma > 1:
-        assert noise_std(mechanism) == pytest.approx(math.sqrt(sigma**2 + 1 / 12), rel=1e-6)
-    l2 = math.sqrt(l0) * linf
-    assert gaussian_delta(sigma, epsilon, l2) <= delta
-    assert gaussian_delta(0.8 * sigma, epsilon, l2) > 1.2 * delta
-    assert sigma <= 1.003 * gaussian_sigma(epsilon, delta, l2)
+@pytest.mark.parametrize("mechanism", ADDITIVE)
+def test_pydp_draws_with_the_planned_scale_and_no_smaller_one(mechanism):
+    """PyDP divides the sensitivity by epsilon, which rounds the diversity."""
+    assert noise_scale(mechanism) == pytest.approx(mechanism.scale, rel=1e-15)
+    if mechanism.noise == "gaussian":
+        assert noise_scale(mechanism) == mechanism.scale
+
+
+@given(
+    st.sampled_from([GaussianLoss, LaplaceLoss]),
+    st.floats(1e-6, 24.9),
+    st.integers(1, 10_000),
+    st.integers(1, 2**40),
+)
+@settings(deadline=None, max_examples=300)
+def test_noise_loses_what_is_allowed_and_no_more(kind, size, l0, linf):
+    """The scale is rounded up by a few floats at most; less noise would lose too much."""
+    mechanism = AdditiveMechanism.of(kind(size), Sensitivity(l0, linf))
+    (lost,) = asdict(mechanism.loss).values()
+    assert size * (1 - 2**-50) <= lost <= size
+    smaller = math.nextafter(mechanism.scale, 0) * (1 - 2**-50)
+    assert max(asdict(replace(mechanism, scale=smaller).loss).values()) > size
+
+
+@pytest.mark.parametrize("mechanism", [p for p in ADDITIVE if p.values[0].noise == "gaussian"])
+def test_gaussian_std_includes_rounding(mechanism):
+    if mechanism.scale > 1:
+        expected = math.sqrt(mechanism.scale**2 + 1 / 12)
+        assert noise_std(mechanism) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: AdditiveMechanism("laplace", 0.003, 1, 1), "epsilon of one mechanism is 333"),
+        (
+            lambda: AdditiveMechanism("gaussian", 0.03, 1, 1),
+            "mu of one mechanism is 33.*25",
+        ),
+        (
+            lambda: AdditiveMechanism("gaussian", 0.0, 1, 1),
+            "scale is 0.0; allowed: a finite",
+        ),
+        (lambda: AdditiveMechanism("laplace", math.inf, 1, 1), "scale is inf; allowed"),
+        (lambda: AdditiveMechanism("laplace", math.nan, 1, 1), "scale is nan; allowed"),
+    ],
+)
+def test_noise_outside_its_range_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 @pytest.mark.parametrize("mechanism", LARGE)
@@ -411,7 +463,7 @@ def test_half_width_covers_95_percent_of_draws(mechanism):
 def test_the_largest_scale_is_allowed_and_no_larger():
     largest = LAPLACE["scale 2^40"]
     assert noise_scale(largest) == MAX_NOISE_SCALE
-    for larger in (replace(largest, linf=largest.linf + 1), replace(largest, l0=2)):
+    for larger in (replace(largest, scale=largest.scale + 1), laplace(2.0**-11, 2, 2**29)):
         with pytest.raises(ValueError, match=r"noise scale is .*allowed: at most .*granularity"):
             noise_scale(larger)
 
@@ -419,7 +471,7 @@ def test_the_largest_scale_is_allowed_and_no_larger():
 @pytest.mark.parametrize("function", [noise_scale, noise_std, half_width_95, draw_noise])
 def test_every_use_of_too_large_a_scale_is_refused(function):
     with pytest.raises(ValueError, match="noise scale"):
-        function(AdditiveMechanism("gaussian", 1e-6, 1e-9, 100, 2**29))
+        function(AdditiveMechanism("gaussian", 2.0**40 + 1, 100, 2**29))
 
 
 # Partition selection.
@@ -433,16 +485,39 @@ def test_release_probability_is_the_closed_form(mechanism):
         )
 
 
-@pytest.mark.parametrize("mechanism", [p for p in SELECTIONS if p.values[0].l0 == 1])
-def test_selection_satisfies_epsilon_delta(mechanism):
+ONE_PARTITION = [
+    (strategy, epsilon, delta, pre)
+    for strategy in ("truncated_geometric", "laplace", "gaussian")
+    for epsilon, delta, pre in ((0.8, 0.1, None), (0.8, 0.1, 5), (3.0, 1e-4, 2))
+]
+
+
+@pytest.mark.parametrize(("strategy", "epsilon", "delta", "pre"), ONE_PARTITION)
+def test_selection_satisfies_epsilon_delta(strategy, epsilon, delta, pre):
     """For each count and the next, released and not released, in both directions."""
+    mechanism = selection(strategy, epsilon, delta, 1, pre)
     keep = [release_probability(mechanism, units) for units in range(100)]
-    limit, delta = math.exp(mechanism.epsilon), mechanism.delta + 1e-12
+    limit, delta = math.exp(epsilon), delta + 1e-12
     for fewer, more in pairwise(keep):
         assert more <= limit * fewer + delta
         assert fewer <= limit * more + delta
         assert 1 - fewer <= limit * (1 - more) + delta
         assert 1 - more <= limit * (1 - fewer) + delta
+
+
+@pytest.mark.parametrize("strategy", ["laplace", "gaussian"])
+@pytest.mark.parametrize("pre", [None, 1, 7])
+@pytest.mark.parametrize(("epsilon", "delta", "l0"), [(0.5, 1e-6, 3), (2.0, 1e-2, 1), (9, 0.2, 40)])
+def test_thresholds_are_those_of_pydp(strategy, pre, epsilon, delta, l0):
+    """PyDP divides epsilon and delta as `selection` does. It rounds sigma up by 0.3 % at most."""
+    ours = selection(strategy, epsilon, delta, l0, pre)
+    theirs = create_partition_strategy(strategy, epsilon, delta, l0, *([pre] if pre else []))
+    if pre is None:
+        assert selection_threshold(ours) == pytest.approx(theirs.threshold, rel=4e-3, abs=3e-3)
+    for units in (0, 1, 2, 6, 7, 8, 20, 50, 100, 1000):
+        assert release_probability(ours, units) == pytest.approx(
+            theirs.probability_of_keep(units), abs=0.01
+        )
 
 
 def release_rates(mechanism, counts=COUNTS, size=20_000):
@@ -475,21 +550,15 @@ def test_a_wrong_scale_of_selection_is_noticed(mechanism, factor):
 
 
 def with_scale(mechanism, factor):
-    """The mechanism with the epsilon at which its scale is `factor` times as large."""
-    if mechanism.strategy != "gaussian":
+    """The mechanism whose noise is so many times as large."""
+    if mechanism.strategy == "truncated_geometric":
         return replace(mechanism, epsilon=mechanism.epsilon / factor)
-    low, high = mechanism.epsilon / 4, mechanism.epsilon * 4
-    for _ in range(40):
-        middle = (low + high) / 2
-        wide = selection_scale(replace(mechanism, epsilon=middle)) > factor * selection_scale(
-            mechanism
-        )
-        low, high = (middle, high) if wide else (low, middle)
-    return replace(mechanism, epsilon=low)
+    noise = replace(mechanism.noise, scale=mechanism.noise.scale * factor)
+    return replace(mechanism, noise=noise)
 
 
 LONE = [
-    SelectionMechanism(strategy, 1.0, 0.2, l0, pre)
+    selection(strategy, 1.0, 0.2, l0, pre)
     for strategy in ("truncated_geometric", "laplace", "gaussian")
     for l0 in (1, 4)
     for pre in (None, 1)
@@ -517,9 +586,8 @@ def test_a_lone_unit_shows_with_probability_at_most_delta(mechanism):
 @pytest.mark.statistical
 @pytest.mark.parametrize("mechanism", LONE)
 def test_a_lone_unit_that_shows_20_percent_more_often_is_noticed(mechanism):
-    """False alarms: below 1e-12. Gaussian thresholding uses half of delta for a lone unit."""
-    used = 0.5 if mechanism.strategy == "gaussian" else 1.0
-    wrong = replace(mechanism, delta=mechanism.delta * 1.2 / used)
+    """False alarms: below 1e-12."""
+    wrong = replace(mechanism, delta=mechanism.delta * 1.2)
     assert shows_more_than(mechanism.delta, *lone_releases(wrong))
 
 
@@ -536,7 +604,7 @@ def test_a_lone_unit_shows_as_often_as_the_closed_form_says(mechanism):
 
 @pytest.mark.parametrize("strategy", ["truncated_geometric", "laplace", "gaussian"])
 def test_fewer_units_than_the_pre_threshold_are_never_released(strategy):
-    mechanism = SelectionMechanism(strategy, 1.0, 0.4, 1, pre_threshold=6)
+    mechanism = selection(strategy, 1.0, 0.4, 1, 6)
     below = np.tile(np.arange(6, dtype=np.int64), 5_000)
     assert not select(below, mechanism).any()
     assert [release_probability(mechanism, units) for units in range(6)] == [0.0] * 6
@@ -578,16 +646,16 @@ def test_threshold_divides_likely_from_unlikely(mechanism):
 @pytest.mark.parametrize("l0", [1, 8])
 def test_threshold_is_the_closed_form(delta, pre, l0):
     shift = 0 if pre is None else pre - 1
-    laplace = SelectionMechanism("laplace", 0.7, delta, l0, pre)
-    expected = 1 - l0 / 0.7 * math.log(2 * one_unit_probability(laplace)) + shift
-    assert selection_threshold(laplace) == pytest.approx(expected, rel=1e-3)
+    by_laplace = selection("laplace", 0.7, delta, l0, pre)
+    expected = 1 - l0 / 0.7 * math.log(2 * one_unit_probability(by_laplace)) + shift
+    assert selection_threshold(by_laplace) == pytest.approx(expected, rel=1e-3)
 
-    gaussian = SelectionMechanism("gaussian", 0.7, delta, l0, pre)
+    gaussian = selection("gaussian", 0.7, delta, l0, pre)
     quantile = -inverse_phi(one_unit_probability(gaussian))
     expected = 1 + selection_scale(gaussian) * quantile + shift
     assert selection_threshold(gaussian) == pytest.approx(expected, rel=1e-3)
 
-    geometric = SelectionMechanism("truncated_geometric", 0.7, delta, l0, pre)
+    geometric = selection("truncated_geometric", 0.7, delta, l0, pre)
     exact = next(n for n in range(10**6) if exact_release_probability(geometric, n) >= 0.5)
     assert selection_threshold(geometric) == exact
 
@@ -614,7 +682,7 @@ def in_fork(action):
     return outcome
 
 
-SELECTION = SelectionMechanism("laplace", 1.0, 0.1, 1)
+SELECTION = selection("laplace", 1.0, 0.1, 1)
 
 
 @pytest.mark.parametrize(

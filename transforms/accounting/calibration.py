@@ -27,6 +27,7 @@ from transforms.accounting.accountant import AccountingError, Price, price
 from transforms.accounting.closed_form import rho as rho_of
 from transforms.accounting.gaussian import gaussian_mu
 from transforms.accounting.losses import (
+    MAX_EPSILON,
     FailureLoss,
     GaussianLoss,
     LaplaceLoss,
@@ -145,7 +146,7 @@ def calibrate(demands: Sequence[Demand], budget: Budget | ZcdpBudget) -> Calibra
 
     Returns:
         Losses whose price, from above, is at most the budget. At least 99.5 % of it is used, unless
-        Gaussian noise alone would need a mu above 25.
+        one mechanism would need an epsilon above 300, or Gaussian noise a mu above 25.
 
     Raises:
         ValueError: No demand for noise, a name twice, a demand that this budget has no delta for,
@@ -168,11 +169,25 @@ def calibrate(demands: Sequence[Demand], budget: Budget | ZcdpBudget) -> Calibra
         return _calibration(losses, failures, 0.0, budget)
     failed = failure(FailureLoss(delta) for delta in failures.values())
     room = room_for_noise(budget.delta, failed)
-    return _search(lambda scale: _scaled(demands, scale, failures, room), failures, room, budget)
+    return _search(
+        lambda scale: _scaled(demands, scale, failures, room),
+        _largest_scale(demands),
+        failures,
+        room,
+        budget,
+    )
+
+
+def _largest_scale(demands: Sequence[Demand]) -> float:
+    """Returns how much epsilon can be divided before one mechanism gets more than is allowed."""
+    shares = [demand.share for demand in demands if demand.is_noise]
+    pure = [demand.share for demand in demands if demand.is_noise and demand.kind != "gaussian"]
+    return MAX_EPSILON * math.fsum(shares) / max(pure) * _SAFETY if pure else math.inf
 
 
 def _search(
     losses_at: Callable[[float], dict[str, Loss]],
+    largest: float,
     failures: Mapping[str, float],
     room: float,
     budget: Budget,
@@ -195,7 +210,9 @@ def _search(
         if high:
             width = high[0] - low[0]
             step = min(max(step, 0.02 * width), 0.98 * width) if attempt % 4 < 3 else width / 2
-        at = low[0] + step
+        at = min(low[0] + step, math.log(largest))
+        if at <= low[0]:
+            break
         tried = _calibration(losses_at(math.exp(at)), failures, room, budget)
         point = (at, _log_used(tried))
         if tried.used <= 1:
@@ -264,6 +281,10 @@ def _epsilon_of_rho(demand: Demand, rho: float) -> float:
 
 
 def _loss(demand: Demand, epsilon: float, mu: float, delta: float) -> Loss:
+    if demand.kind in ("laplace", "truncated_geometric") and not 0 < epsilon <= MAX_EPSILON:
+        raise ValueError(
+            f"epsilon of {demand.name} is {epsilon:.4g}; allowed: above 0, at most {MAX_EPSILON}"
+        )
     match demand.kind:
         case "gaussian":
             return GaussianLoss(mu)

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from transforms.mechanisms import MAX_EPSILON
+MAX_EPSILON = 300
+"""Largest epsilon of one mechanism: beyond it PyDP's formulas overflow, and noise vanishes."""
 
 MAX_MU = 25.0
 """Largest mu of one Gaussian mechanism: its epsilon is beyond 300 at every delta below 1/2."""
@@ -41,7 +42,7 @@ class GaussianLoss:
     def __post_init__(self) -> None:
         if not 0 < self.mu <= MAX_MU:
             raise ValueError(
-                f"mu of GaussianLoss is {self.mu}; allowed: above 0, at most {MAX_MU:g}"
+                f"mu of one mechanism is {self.mu}; allowed: above 0, at most {MAX_MU:g}"
             )
 
 
@@ -73,7 +74,7 @@ class LaplaceLoss:
     epsilon: float
 
     def __post_init__(self) -> None:
-        _check_epsilon(self, self.epsilon)
+        _check_epsilon(self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class ApproximateLoss:
     times: int = 1
 
     def __post_init__(self) -> None:
-        _check_epsilon(self, self.epsilon)
+        _check_epsilon(self.epsilon)
         _check_delta(self, self.delta)
         if not (isinstance(self.times, int) and self.times >= 1):
             raise ValueError(f"times is {self.times!r}; allowed: a whole number of at least 1")
@@ -149,7 +150,7 @@ def failure(losses: Iterable[Loss]) -> float:
         for loss in losses
         if isinstance(loss, ApproximateLoss | FailureLoss)
     ]
-    return -math.expm1(math.fsum(logs))
+    return 0.0 - math.expm1(math.fsum(logs))
 
 
 def room_for_noise(delta: float, failed: float) -> float:
@@ -183,10 +184,10 @@ def round_up(value: Fraction) -> float:
     return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
 
 
-def _check_epsilon(loss: Loss, value: float) -> None:
+def _check_epsilon(value: float) -> None:
     if not 0 < value <= MAX_EPSILON:
         raise ValueError(
-            f"epsilon of {type(loss).__name__} is {value}; allowed: above 0, at most {MAX_EPSILON}"
+            f"epsilon of one mechanism is {value}; allowed: above 0, at most {MAX_EPSILON}"
         )
 
 

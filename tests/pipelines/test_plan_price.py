@@ -1,0 +1,132 @@
+"""What a plan says that it costs: the budget and not more, and the noise that goes with it."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import chi2
+
+from pipelines.plan import plan_release
+from pipelines.spec import load_release
+from transforms import Bounds, Budget, Count, PrivateSelection, PublicKeys, Table
+from transforms.accounting import price
+from transforms.noise import add_noise, noise_std
+from transforms.planning import plan_tables
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+FALSE_ALARM = 1e-7
+DRAWS = 40_000
+
+
+def losses(tables):
+    return [loss for table in tables for m in table.mechanisms.values() for loss in m.losses]
+
+
+@pytest.fixture
+def plan(tmp_path):
+    def plan(delta, **table):
+        config = {
+            "release": "r",
+            "input": {"files": "*.parquet"},
+            "privacy": {"unit": "u", "epsilon": 1, "delta": delta},
+            "tables": {"t": {"metrics": {"n": "count"}, **table}},
+            "output": {"folder": "out"},
+        }
+        file = tmp_path / "release.yaml"
+        file.write_text(json.dumps(config))
+        return plan_release(load_release(file))
+
+    return plan
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda file: file.stem)
+def test_recipes_cost_their_budget_and_not_more(config):
+    """Priced again from the scales that PyDP is told."""
+    planned = plan_release(load_release(config))
+    budget = planned.spec.privacy.budget()
+    paid = price(losses(planned.tables), budget.delta)
+    assert 0.995 * budget.epsilon <= paid.epsilon <= budget.epsilon
+    assert paid.lower <= budget.epsilon
+    assert planned.cost.used == pytest.approx(paid.epsilon / budget.epsilon, rel=1e-6)
+    told = planned.to_dict()["price"]
+    assert told["epsilon"] == pytest.approx(paid.epsilon, rel=1e-6)
+    assert told["lower"] <= told["epsilon"] * (1 + 1e-6)
+    assert told["failed"] <= budget.delta
+
+
+def test_the_text_says_loss_noise_and_price(plan):
+    text = str(plan(1e-8, keys=["k"], noise="gaussian", selection="gaussian"))
+    (cost,) = (line for line in text.splitlines() if line.startswith("costs"))
+    assert cost == (
+        "costs epsilon 1 at delta 1e-08 (exact formula for Gaussian noise; formulas say the same), "
+        "of the budget 1"
+    )
+    rows = [line.split("  ") for line in text.splitlines()[-3:]]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert cells[0] == ["mechanism", "loss", "noise std", "95 % interval"]
+    assert [row[0] for row in cells[1:]] == ["selection", "n"]
+    assert cells[1][2].startswith("mu 0.1")
+    assert cells[1][2].endswith(", delta 2.5e-09")
+    assert cells[2][2].startswith("mu 0.1")
+    assert "delta" not in cells[2][2]
+
+
+def test_the_json_has_losses_and_price(plan):
+    made = plan(1e-8, keys=["k"]).to_dict()
+    mechanisms = made["tables"]["t"]["mechanisms"]
+    assert mechanisms["selection"]["loss"]["times"] == 1
+    assert mechanisms["n"]["loss"].keys() == {"epsilon"}
+    assert "epsilon" not in mechanisms["n"]
+    assert made["price"]["method"] == "distribution"
+    assert made["price"]["failed"] == pytest.approx(0.9e-8)
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+
+
+def test_a_plan_of_pure_epsilon_does_not_import_the_library_of_distributions():
+    code = """
+import polars as pl, sys
+from transforms import Budget, Count, PublicKeys, Table, plan_tables
+keys = PublicKeys(pl.DataFrame({"k": [1]}))
+plan_tables({"t": Table(["k"], {"n": Count()}, partitions=keys)}, Budget(1.0))
+print("dp_accounting" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def drawn_like_planned(draws, std):
+    """Is the variance of so many draws that of Gaussian noise of this standard deviation?"""
+    statistic = float((draws.astype(float) ** 2).sum()) / std**2
+    return FALSE_ALARM / 2 <= chi2.cdf(statistic, len(draws)) <= 1 - FALSE_ALARM / 2
+
+
+@pytest.mark.statistical
+def test_released_noise_has_the_planned_standard_deviation():
+    """False alarms: 3e-7, a chi-squared test each. Noise that is 20 % off is noticed."""
+    tables = {
+        "private": Table(
+            ["k"],
+            {"n": Count(), "m": Count()},
+            Bounds(4, 3),
+            PrivateSelection("weighted_gaussian"),
+            noise="gaussian",
+        ),
+        "public": Table(
+            ["k"], {"n": Count()}, partitions=PublicKeys(pl.DataFrame({"k": [1]})), noise="gaussian"
+        ),
+    }
+    plans = plan_tables(tables, Budget(1.0, 1e-8))
+    assert math.isclose(price(losses(plans), 1e-8).epsilon, 1, rel_tol=5e-3)
+    for planned in plans:
+        for metric in planned.metrics:
+            (noise,) = metric.noises
+            draws = add_noise(np.zeros(DRAWS, np.int64), noise.mechanism)
+            std = noise_std(noise.mechanism)
+            assert drawn_like_planned(draws, std)
+            assert not drawn_like_planned(draws, std * 1.2)
+            assert not drawn_like_planned(draws, std / 1.2)
