@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from transforms.bounding import UNITS, WEIGHT, add_up_others, without_keys
-from transforms.noise import select
+from transforms.mechanisms import SelectionMechanism, ThresholdSelection
+from transforms.noise import select, select_and_count
 from transforms.plan import MetricPlan, TablePlan
 
 
@@ -37,13 +38,13 @@ def draw(partials: pl.DataFrame, plan: TablePlan) -> Draw:
         The selected partitions with their noise.
     """
     other = None
+    counted: dict[str, pl.Series] = {}
     if plan.selection is not None:
-        chosen_by = partials[WEIGHT if plan.needs_weights else UNITS]
-        selected = pl.Series(select(chosen_by.to_numpy(), plan.selection), dtype=pl.Boolean)
+        selected, counted = _selected(partials, plan, plan.selection)
         if plan.other:
             other = add_up_others([without_keys(partials.filter(~selected), plan)], plan)
         partials = partials.filter(selected)
-    return Draw(_with_noise(partials, plan, plan.metrics), other)
+    return Draw(_with_noise(partials, plan, plan.metrics, counted), other)
 
 
 def draw_other(partials: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
@@ -59,15 +60,32 @@ def draw_other(partials: pl.DataFrame, plan: TablePlan) -> pl.DataFrame:
     Returns:
         Key columns, which are null, and noisy columns; null for metrics that do not add up.
     """
-    return _with_noise(partials, plan, plan.other)
+    return _with_noise(partials, plan, plan.other, {})
+
+
+def _selected(
+    partials: pl.DataFrame, plan: TablePlan, selection: SelectionMechanism
+) -> tuple[pl.Series, dict[str, pl.Series]]:
+    """Returns which partitions are selected, and the noisy numbers of theirs that are released."""
+    if plan.noisy_count is not None:
+        assert isinstance(selection, ThresholdSelection)
+        kept, noisy = select_and_count(partials[UNITS].to_numpy(), selection)
+        return pl.Series(kept), {plan.noisy_count: pl.Series(plan.noisy_count, noisy[kept])}
+    chosen_by = partials[WEIGHT if plan.needs_weights else UNITS]
+    return pl.Series(select(chosen_by.to_numpy(), selection), dtype=pl.Boolean), {}
 
 
 def _with_noise(
-    partials: pl.DataFrame, plan: TablePlan, metrics: Sequence[MetricPlan]
+    partials: pl.DataFrame,
+    plan: TablePlan,
+    metrics: Sequence[MetricPlan],
+    counted: Mapping[str, pl.Series],
 ) -> pl.DataFrame:
     columns: list[pl.Series] = []
     for metric in metrics:
-        if metric.noises:
+        if metric.name in counted:
+            columns.append(counted[metric.name])
+        elif metric.noises:
             drawn = metric.metric.draw(metric.name, partials, metric.noises)
             columns += [
                 pl.Series(metric.name + suffix, column, dtype=pl.Int64)

@@ -37,6 +37,7 @@ from transforms.mechanisms import (
 )
 from transforms.threshold_selection import (
     compared,
+    noisy_units,
     threshold,
     threshold_probability,
     typical_threshold,
@@ -95,11 +96,42 @@ def select(units: npt.NDArray[np.int64], mechanism: SelectionMechanism) -> npt.N
         NoiseAfterForkError: The process was forked after this module loaded.
     """
     if isinstance(mechanism, ThresholdSelection):
-        numbers = compared(units, mechanism)
-        return (numbers > 0) & (add_noise(numbers, mechanism.noise) >= threshold(mechanism))
+        return _above_threshold(units, mechanism)[0]
     _refuse_fork()
     keep = _selection(mechanism).should_keep
     return np.fromiter((keep(count) for count in units.tolist()), np.bool_, len(units))
+
+
+def select_and_count(
+    units: npt.NDArray[np.int64], mechanism: ThresholdSelection
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Chooses the partitions to release, and tells the noisy numbers that were compared.
+
+    The vector of noisy numbers is one mechanism; which of them are above the threshold, and their
+    values in units, both follow from it (`transforms.threshold_selection` on partitions that only
+    one unit has).
+
+    Args:
+        units: Exact number of privacy units per partition, shape (n,).
+        mechanism: The selection, which counts units.
+
+    Returns:
+        True for each partition to release, and its noisy number of units, both of shape (n,). The
+        numbers of other partitions are not to be released.
+
+    Raises:
+        NoiseAfterForkError: The process was forked after this module loaded.
+    """
+    kept, noisy = _above_threshold(units, mechanism)
+    return kept, noisy_units(noisy, mechanism)
+
+
+def _above_threshold(
+    units: npt.NDArray[np.int64], mechanism: ThresholdSelection
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    numbers = compared(units, mechanism)
+    noisy = add_noise(numbers, mechanism.noise)
+    return (numbers > 0) & (noisy >= threshold(mechanism)), noisy
 
 
 def check_mechanism(mechanism: Mechanism) -> None:

@@ -62,6 +62,8 @@ class TablePlan:
         guarantee: What is protected.
         other: The metrics of the row that adds up all partitions that were not selected, with
             their noise; empty for no such row.
+        noisy_count: Metric whose noisy numbers are those that the selection compares with its
+            threshold: one draw for both. None for no such metric.
     """
 
     name: str
@@ -72,6 +74,7 @@ class TablePlan:
     public_keys: KeyList | None
     guarantee: Guarantee = Guarantee()
     other: tuple[MetricPlan, ...] = ()
+    noisy_count: str | None = None
 
     @property
     def max_partitions(self) -> int | None:
@@ -118,10 +121,14 @@ class TablePlan:
 
     @property
     def mechanisms(self) -> dict[str, Mechanism]:
-        """Every mechanism by its name: `selection`, the metrics' components, those of `other`."""
+        """Every mechanism by its name: `selection`, the metrics' components, those of `other`.
+
+        The noise of `noisy_count` is that of the selection, and not listed again.
+        """
         found: dict[str, Mechanism] = {SELECTION: self.selection} if self.selection else {}
         for plan in self.metrics:
-            found |= plan.mechanisms
+            if plan.name != self.noisy_count:
+                found |= plan.mechanisms
         for plan in self.other:
             found |= {f"{OTHER}:{name}": mechanism for name, mechanism in plan.mechanisms.items()}
         return found

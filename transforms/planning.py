@@ -32,6 +32,7 @@ from transforms.mechanisms import (
     AdditiveMechanism,
     GeometricSelection,
     SelectionMechanism,
+    ThresholdSelection,
 )
 from transforms.metrics import Sum
 from transforms.metrics.base import Noise
@@ -40,7 +41,7 @@ from transforms.noise import check_mechanism
 from transforms.plan import MetricPlan, TablePlan
 from transforms.sensitivity import Sensitivity, sensitivity
 from transforms.table import OTHER, SELECTION, PrivateSelection, Table
-from transforms.threshold_selection import threshold_selection
+from transforms.threshold_selection import threshold_selection, unit_noise
 
 _THRESHOLD = ":threshold"
 
@@ -246,6 +247,13 @@ def plan_table(
         check_mechanism(planned)
         return planned
 
+    selection = None
+    public_keys = None
+    if isinstance(table.partitions, PrivateSelection):
+        selection = _selection(name, table, guarantee, calibration)
+        check_mechanism(selection)
+    else:
+        public_keys = KeyList.of(table.keys, table.partitions.parts)
     metrics = []
     other = []
     for metric_name, metric in table.metrics.items():
@@ -254,19 +262,16 @@ def plan_table(
         for component in metric.components:
             spender = metric_name + component.suffix
             moved = sensitivity(component.entries, table.bounds, guarantee)
-            noises.append(Noise(component, mechanism(spender, moved)))
+            if metric_name == table.noisy_count:
+                assert isinstance(selection, ThresholdSelection)
+                noises.append(Noise(component, unit_noise(selection)))
+            else:
+                noises.append(Noise(component, mechanism(spender, moved)))
             if metric_name in table.in_other:
                 moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
                 other_noises.append(Noise(component, mechanism(_other_name(spender), moved)))
         metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
         other.append(MetricPlan(metric_name, metric, tuple(other_noises)))
-    selection = None
-    public_keys = None
-    if isinstance(table.partitions, PrivateSelection):
-        selection = _selection(name, table, guarantee, calibration)
-        check_mechanism(selection)
-    else:
-        public_keys = KeyList.of(table.keys, table.partitions.parts)
     return TablePlan(
         name,
         tuple(table.keys),
@@ -276,6 +281,7 @@ def plan_table(
         public_keys,
         guarantee,
         tuple(other) if table.other else (),
+        table.noisy_count,
     )
 
 

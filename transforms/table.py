@@ -18,6 +18,7 @@ from transforms.mechanisms import (
 )
 from transforms.metrics import Metric
 from transforms.metrics.base import item_column
+from transforms.metrics.counts import PrivacyUnitCount
 from transforms.rows import identity
 
 SELECTION = "selection"
@@ -112,7 +113,8 @@ class Table:
             be in several of them.
         share: Part of the release's budget, against the other tables.
         shares: Parts of the table's budget per metric name, `selection` and `other`; 1 where not
-            given.
+            given. Where selection compares the released number of privacy units, both are one
+            mechanism with what is given of both, or 1.
 
     Raises:
         ValueError: A name or share is not allowed.
@@ -166,7 +168,7 @@ class Table:
                 "other adds up what private selection leaves out; allowed: with private selection, "
                 "and with a metric other than privacy_unit_count"
             )
-        allowed = list(self.spenders)
+        allowed = self._names()
         for name, share in self.shares.items():
             if name not in allowed:
                 raise ValueError(f"shares names {name!r}; allowed: {', '.join(allowed)}")
@@ -176,9 +178,33 @@ class Table:
     @property
     def spenders(self) -> dict[str, float]:
         """Share of the table's budget: the selection, the metrics, the row of other partitions."""
+        shares = {name: self.shares.get(name, 1.0) for name in self._names()}
+        if self.noisy_count is not None:
+            of_both = [
+                self.shares[name] for name in (SELECTION, self.noisy_count) if name in self.shares
+            ]
+            shares[SELECTION] = sum(of_both) if of_both else 1.0
+            del shares[self.noisy_count]
+        return shares
+
+    @property
+    def noisy_count(self) -> str | None:
+        """Metric whose noisy numbers selection compares with its threshold; None for none.
+
+        It is the first number of privacy units, where selection puts the same kind of noise on that
+        number anyway.
+        """
+        if not isinstance(self.partitions, PrivateSelection):
+            return None
+        if self.partitions.strategy != self.noise:
+            return None
+        counts = (name for name, of in self.metrics.items() if isinstance(of, PrivacyUnitCount))
+        return next(counts, None)
+
+    def _names(self) -> list[str]:
         first = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []
         last = [OTHER] if self.other else []
-        return {name: self.shares.get(name, 1.0) for name in [*first, *self.metrics, *last]}
+        return [*first, *self.metrics, *last]
 
     @property
     def in_other(self) -> list[str]:

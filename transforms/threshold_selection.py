@@ -101,6 +101,26 @@ def compared(units: npt.NDArray[np.int64], selection: ThresholdSelection) -> npt
     return np.maximum(units - _shift(selection), 0) * COUNT_GRANULES
 
 
+def noisy_units(
+    noisy: npt.NDArray[np.int64], selection: ThresholdSelection
+) -> npt.NDArray[np.int64]:
+    """Returns noisy numbers as whole privacy units: how many there are, with noise.
+
+    Args:
+        noisy: What `compared` returned, with noise, in granules, shape (n,).
+        selection: The selection, which counts units.
+    """
+    return (noisy + COUNT_GRANULES // 2) // COUNT_GRANULES + _shift(selection)
+
+
+def unit_noise(selection: ThresholdSelection) -> AdditiveMechanism:
+    """Returns the noise on the numbers of privacy units that a selection compares, in units."""
+    noise = selection.noise
+    return AdditiveMechanism(
+        noise.noise, noise.scale / COUNT_GRANULES, noise.l0, noise.linf // COUNT_GRANULES
+    )
+
+
 def threshold(selection: ThresholdSelection) -> int:
     """Returns the noisy number or weight from which a partition is released, in granules.
 

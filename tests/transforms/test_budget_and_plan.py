@@ -56,7 +56,12 @@ def every_mechanism(plans):
         for plan in plans
         for mechanism in (
             plan.selection,
-            *(noise.mechanism for metric in plan.metrics for noise in metric.noises),
+            *(
+                noise.mechanism
+                for metric in plan.metrics
+                if metric.name != plan.noisy_count
+                for noise in metric.noises
+            ),
         )
         if mechanism is not None
     ]
@@ -163,7 +168,9 @@ def test_plans_list_every_mechanism_and_use_the_budget_up(tables, budget):
     for plan, table in zip(plans, tables.values(), strict=True):
         private = isinstance(table.partitions, PrivateSelection)
         assert [metric.name for metric in plan.metrics] == list(table.metrics)
-        assert list(plan.mechanisms) == [*["selection"] * private, *table.metrics]
+        counted = [plan.noisy_count] if plan.noisy_count else []
+        own = [name for name in table.metrics if name not in counted]
+        assert list(plan.mechanisms) == [*["selection"] * private, *own]
         assert (plan.selection is not None) == private == (plan.public_keys is None)
     listed = [mechanism for plan in plans for mechanism in plan.mechanisms.values()]
     assert listed == every_mechanism(plans)
@@ -187,9 +194,13 @@ def test_epsilon_is_divided_by_table_and_then_by_mechanism(tables, epsilon):
     for plan in plan_tables(tables, Budget(epsilon, 0.0 if no_delta else 1e-7)):
         table = tables[plan.name]
         names = list(plan.mechanisms)
-        inside = sum(table.shares.get(name, 1.0) for name in names)
+        shares = {name: table.shares.get(name, 1.0) for name in names}
+        of_both = [table.shares[n] for n in ("selection", plan.noisy_count) if n in table.shares]
+        if plan.noisy_count and of_both:
+            shares["selection"] = sum(of_both)
+        inside = sum(shares.values())
         for name, mechanism in plan.mechanisms.items():
-            part = table.share / all_tables * table.shares.get(name, 1.0) / inside
+            part = table.share / all_tables * shares[name] / inside
             if not isinstance(getattr(mechanism, "noise", None), AdditiveMechanism):
                 spent[plan.name, name] = float(pure_sum(mechanism.losses)) / part
             elif mechanism.strategy == "laplace":
@@ -526,9 +537,10 @@ def price_by_grid(plans, delta, noise_factor=1.0):
     total = pld.identity(value_discretization_interval=INTERVAL)
     for mechanism in every_mechanism(plans):
         if isinstance(mechanism, GeometricSelection):
-            spent = common.DifferentialPrivacyParameters(mechanism.epsilon, mechanism.delta)
+            each = mechanism.loss
+            spent = common.DifferentialPrivacyParameters(each.epsilon, each.delta)
             part = pld.from_privacy_parameters(spent, value_discretization_interval=INTERVAL)
-            total = total.compose(part)
+            total = total.compose(part.self_compose(each.times))
             continue
         if isinstance(mechanism, ThresholdSelection):
             spent = common.DifferentialPrivacyParameters(0.0, mechanism.delta)

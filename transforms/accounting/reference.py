@@ -59,8 +59,8 @@ class _Parts:
 
     @property
     def times(self) -> int:
-        """Number of losses that are not Gaussian."""
-        return self.laplace.total() + self.response.total()
+        """Number of distributions that are composed; equal responses are one."""
+        return self.laplace.total() + len(self.response) + (self.mu > 0)
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -115,7 +115,7 @@ def delta_for_epsilon(losses: Sequence[Loss], epsilon: float) -> float:
     if not (epsilon >= 0 and math.isfinite(epsilon)):
         raise ValueError(f"epsilon is {epsilon}; allowed: a finite number from 0")
     parts = _parts(losses)
-    if not parts.times:
+    if not parts.pure:
         noise = _gaussian_delta(parts.mu, epsilon) if parts.mu else 0.0
     elif not parts.mu and epsilon >= parts.pure:
         noise = 0.0
@@ -139,7 +139,7 @@ def method(losses: Sequence[Loss], delta: float) -> Method:
 
 
 def _method(parts: _Parts, room: float) -> Method:
-    if not parts.times:
+    if not parts.pure:
         return "gaussian" if parts.mu else "sum"
     if room <= 0:
         return "sum"
@@ -180,8 +180,7 @@ def _compose(parts: _Parts, guess: float, truncated: float) -> Any:
         single = pld.from_laplace_mechanism(1 / epsilon, value_discretization_interval=step)
         pieces.append(single.self_compose(times, cut) if times > 1 else single)
     for epsilon, times in parts.response.items():
-        single = _randomized_response(epsilon, step)
-        pieces.append(single.self_compose(times, cut) if times > 1 else single)
+        pieces.append(_randomized_responses(epsilon, times, step, cut))
     while len(pieces) > 1:
         pairs = zip(pieces[::2], pieces[1::2], strict=False)
         odd = pieces[-1:] if len(pieces) % 2 else []
@@ -191,27 +190,39 @@ def _compose(parts: _Parts, guess: float, truncated: float) -> Any:
 
 def _step(parts: _Parts, guess: float) -> float:
     """Returns a grid step; if it can, it divides the epsilon that matters most, to be exact."""
-    deviation = math.sqrt(parts.moments[1] / (parts.times + 1))
+    deviation = math.sqrt(parts.moments[1] / parts.times)
     step = min(_STEP_OF_EPSILON * guess, _STEP_OF_DEVIATION * deviation)
     every = parts.laplace + parts.response
     most = max(every, key=lambda epsilon: every[epsilon] * epsilon**2)
     return most / math.ceil(most / step) if most > step else step
 
 
-def _randomized_response(epsilon: float, step: float) -> Any:
-    """Returns the distribution of randomized response on a grid.
+def _randomized_responses(epsilon: float, times: int, step: float, cut: float) -> Any:
+    """Returns the distribution of several equal randomized responses on a grid.
 
-    Its delta is a straight line in e^epsilon between -epsilon and epsilon, so the grid points next
-    to these two are all that it needs.
+    Of n responses, the number that tell the truth is binomial with the probability 1 / (1 +
+    e^-epsilon), or e^-epsilon / (1 + e^-epsilon) in the neighbour; k of them mean the loss (2 k -
+    n) epsilon (Kairouz, Oh and Viswanath 2015, section 4). Between two of these losses delta is a
+    straight line in e^epsilon, so the grid points next to losses are all that is needed.
+
+    Args:
+        epsilon: Epsilon of one response.
+        times: How many.
+        step: Step of the grid.
+        cut: Probability of the largest losses, which count as failures.
     """
     from dp_accounting.pld import pld_pmf
     from dp_accounting.pld import privacy_loss_distribution as pld
+    from scipy.stats import binom
 
-    ends = (-epsilon / step, epsilon / step)
-    points = sorted({rounded for end in ends for rounded in (math.floor(end), math.ceil(end))})
-    losses = np.array(points) * step
-    inside = -np.expm1(losses - epsilon) / (1 + math.exp(-epsilon))
-    deltas = np.where(losses <= -epsilon, -np.expm1(losses), np.maximum(inside, 0.0))
+    true, false = 1 / (1 + math.exp(-epsilon)), 1 / (1 + math.exp(epsilon))
+    least, most = (int(binom.isf(part, times, true)) for part in (1 - cut, cut))
+    ends = (2 * np.arange(max(least - 1, 0), most + 1) - times) * epsilon / step
+    points = np.unique(np.concatenate([np.floor(ends), np.ceil(ends)])).astype(np.int64)
+    losses = points * step
+    beyond = np.floor((losses / epsilon + times) / 2)
+    in_neighbour = np.exp(losses + binom.logsf(beyond, times, false))
+    deltas = np.clip(binom.sf(beyond, times, true) - in_neighbour, 0.0, 1.0)
     return pld.PrivacyLossDistribution(
         pld_pmf.create_pmf_pessimistic_connect_dots(step, points, deltas)
     )
