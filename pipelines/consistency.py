@@ -117,7 +117,7 @@ def release_consistency(
                 check_consistency(levels, metric)
             for coarser, finer in pairwise(levels):
                 _check_lists(coarser, lists[coarser], finer, lists[finer])
-            noises = {table.noise for table in levels.values()}
+            noises = {plan.noise for plan in plans if plan.name in levels}
             noise = noises.pop() if len(noises) == 1 else "laplace"
             found.append(Consistency(tuple(levels), metrics, noise))
     problems.raise_if_any()

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.spec import PrivacySpec, ReleaseSpec
+from transforms.accounting.conversions import tight_epsilon
 
 _OTHER_RELEASES = (
-    "Anybody against other releases of the same data together: their epsilons and deltas add up."
+    "Anybody against other releases of the same data together: their {}s and deltas add up."
 )
+
+_EXAMPLE_DELTA = 1e-6
+"""Delta of noise at which the epsilon of a budget of rho is told."""
 
 _LARGE = 14
 """Epsilon beyond which its factor is a power of ten."""
@@ -49,17 +53,33 @@ class GuaranteeText:
 
         For any set S of results, P(S) on one data set is at most e^epsilon P(S) + delta on the
         other (C. Dwork and A. Roth, *The Algorithmic Foundations of Differential Privacy*, 2014,
-        definition 2.4).
+        definition 2.4). A budget of rho bounds Renyi divergences (M. Bun and T. Steinke,
+        *Concentrated Differential Privacy*, 2016, definition 1.1), from which an epsilon at any
+        delta follows (`transforms.accounting.conversions.tight_epsilon`).
         """
         single = self.privacy.bounding == "row"
         if self.privacy.adjacency == "add_remove":
             change = f"Whether {'it is' if single else 'they are'} in the data or not"
         else:
             change = f"Putting any other {'row in its' if single else 'rows in their'} place"
+        if self.privacy.rho is not None:
+            return f"{self._thing}. {change} {self._of_rho(self.privacy.rho)}."
         return (
             f"{self._thing}. {change} makes no result of the release, all tables together, more "
-            f"than {_factor(self.privacy.epsilon)} times (e^epsilon) as likely or unlikely"
+            f"than {_factor(self.privacy.stated)} times (e^epsilon) as likely or unlikely"
             f"{self._allowance}."
+        )
+
+    def _of_rho(self, rho: float) -> str:
+        room = min(_EXAMPLE_DELTA, 1 - self.privacy.delta)
+        epsilon = tight_epsilon(rho, room)
+        failing = f", but for events of probability {self.privacy.delta:g}"
+        return (
+            "moves the distribution of results of the release, all tables together, by a Renyi "
+            f"divergence of at most {rho:g} a of each order a > 1 ({rho:g}-zCDP)"
+            f"{failing if self.privacy.delta else ''}. So no result is more than "
+            f"{_factor(epsilon)} times as likely or unlikely, but for an allowance of "
+            f"{self.privacy.delta + room:.3g} in its probability, for instance"
         )
 
     @property
@@ -90,13 +110,19 @@ class GuaranteeText:
     @property
     def does_not_protect(self) -> str:
         """What somebody might take to be protected, and is not."""
-        return " ".join(filter(None, [self._several, self._known, _OTHER_RELEASES]))
+        return " ".join(
+            filter(
+                None, [self._several, self._known, _OTHER_RELEASES.format(self.privacy.stated_as)]
+            )
+        )
 
     @property
     def _several(self) -> str:
         """Says who has several protected things, and what that means for them."""
         delta = ", and a larger delta" if self.privacy.delta else ""
-        loss = f"has an epsilon of up to k times {self.privacy.epsilon:g}{delta}"
+        times = "k" if self.privacy.rho is None else "k^2"
+        stated = f"{self.privacy.stated_as} of up to {times} times {self.privacy.stated:g}"
+        loss = f"has {'an' if self.privacy.rho is None else 'a'} {stated}{delta}"
         match self.privacy.bounding:
             case "unit" if len(self.privacy.unit) == 1:
                 return f"Somebody with several values of {self.unit}: whoever has k of them {loss}."

@@ -63,7 +63,7 @@ class ReleasePlan:
             "where": self.spec.input.where,
             "columns": self.spec.input.columns,
             "guarantee": GuaranteeText.of(self.spec).to_dict(),
-            "epsilon": privacy.epsilon,
+            privacy.stated_as: privacy.stated,
             "delta": privacy.delta,
             "price": price_to_dict(self.cost),
             "tables": {
@@ -82,7 +82,7 @@ class ReleasePlan:
         privacy = self.spec.privacy
         guarantee = GuaranteeText.of(self.spec)
         yield f"{self.spec.release}: {self.spec.title}"
-        yield f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g} per release"
+        yield f"{privacy.stated_as} {privacy.stated:g}, delta {privacy.delta:g} per release"
         yield from _wrapped(price_in_words(self.cost))
         yield from _wrapped(f"protects: {guarantee.protects}")
         yield from _wrapped(f"does not protect: {guarantee.does_not_protect}")

@@ -10,8 +10,10 @@ from transforms.accounting import (
     GaussianLoss,
     LaplaceLoss,
     Loss,
+    Price,
 )
 from transforms.accounting.losses import failure
+from transforms.budget import Budget
 from transforms.mechanisms import Mechanism, ThresholdSelection
 from transforms.noise import noise_std
 from transforms.planning import ReleaseCost
@@ -30,9 +32,16 @@ def price_to_dict(cost: ReleaseCost) -> dict[str, Any]:
 
     `epsilon` is from above, at `delta`; `lower` and `upper` are bounds of it by formulas that share
     no code with it; `failed` is the part of delta that selections have; `used` is the part of the
-    budget's epsilon.
+    budget's epsilon or rho. A budget of rho has a list of these, `at_deltas`.
     """
-    price = cost.price
+    if isinstance(cost.budget, Budget):
+        return {**_price_to_dict(cost.prices[0]), "used": cost.used}
+    first = cost.prices[0]
+    at_deltas = [_price_to_dict(price) for price in cost.prices]
+    return {"rho": first.rho, "failed": first.failed, "at_deltas": at_deltas, "used": cost.used}
+
+
+def _price_to_dict(price: Price) -> dict[str, Any]:
     return {
         "epsilon": price.epsilon,
         "delta": price.delta,
@@ -42,19 +51,31 @@ def price_to_dict(cost: ReleaseCost) -> dict[str, Any]:
         "upper_bounds": price.upper_bounds,
         "rho": price.rho,
         "failed": price.failed,
-        "used": cost.used,
     }
 
 
 def price_in_words(cost: ReleaseCost) -> str:
     """Returns one sentence about the price."""
-    price = cost.price
+    if isinstance(cost.budget, Budget):
+        price = cost.prices[0]
+        return f"costs {_in_words(price)} ({_known(price)}), of the budget {cost.budget.epsilon:g}"
+    failed = f" and delta {cost.budget.delta:g}" if cost.budget.delta else ""
+    converted = ", or ".join(map(_in_words, cost.prices))
+    return (
+        f"costs rho {cost.prices[0].rho:.4g} of the budget {cost.budget.rho:g}{failed}, that is "
+        f"{converted} ({_known(cost.prices[0])})"
+    )
+
+
+def _in_words(price: Price) -> str:
+    return f"epsilon {price.epsilon:.4g} at delta {price.delta:g}"
+
+
+def _known(price: Price) -> str:
+    """Returns how a price was found, and what the formulas say."""
     epsilon, low, high = (f"{bound:.4g}" for bound in (price.epsilon, price.lower, price.upper))
     check = "formulas say the same" if epsilon == low == high else f"formulas say {low} to {high}"
-    return (
-        f"costs epsilon {epsilon} at delta {price.delta:g} "
-        f"({_METHODS[price.method]}; {check}), of the budget {cost.budget.epsilon:g}"
-    )
+    return f"{_METHODS[price.method]}; {check}"
 
 
 def loss_in_words(mechanism: Mechanism) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transforms.bounds import Bounds as Bounds
 from transforms.bounds import Guarantee as Guarantee
 from transforms.budget import Budget as Budget
+from transforms.budget import ZcdpBudget as ZcdpBudget
 from transforms.hashing import HashKey as HashKey
 from transforms.local import aggregate as aggregate
 from transforms.metrics import Count as Count

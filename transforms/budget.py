@@ -38,6 +38,34 @@ class Budget:
             raise ValueError(f"delta is {self.delta}; allowed: from 0, below 1")
 
 
+@dataclass(frozen=True)
+class ZcdpBudget:
+    """Privacy loss of one release as zero-concentrated differential privacy.
+
+    M. Bun and T. Steinke, *Concentrated Differential Privacy*, 2016, definition 1.1, and 8.1 for
+    the delta.
+
+    Attributes:
+        rho: zCDP of the release.
+        delta: Probability of failures, for private selection; 0 for none.
+
+    Raises:
+        ValueError: A number is outside its range.
+    """
+
+    rho: float
+    delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.rho) and self.rho > 0):
+            raise ValueError(f"rho is {self.rho}; allowed: a finite number above 0")
+        if not 0 <= self.delta < 1:
+            raise ValueError(f"delta is {self.delta}; allowed: from 0, below 1")
+
+
+AnyBudget = Budget | ZcdpBudget
+
+
 def split(total: float, shares: Mapping[Name, float | Fraction]) -> dict[Name, float]:
     """Divides a total in proportion to shares.
 

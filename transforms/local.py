@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from transforms.bounding import add_up, public_zeros
 from transforms.bounds import Bounds, Guarantee
-from transforms.budget import Budget
+from transforms.budget import AnyBudget
 from transforms.contributions import group_shard, number_partitions
 from transforms.draw import draw, draw_other
 from transforms.hashing import HashKey
-from transforms.mechanisms import NoiseKind
+from transforms.mechanisms import AUTO, NoiseChoice
 from transforms.metrics import Metric
 from transforms.plan import TablePlan
 from transforms.planning import plan_tables
@@ -32,10 +32,10 @@ def aggregate(
     unit: str | Sequence[str],
     keys: str | Sequence[str],
     metrics: Mapping[str, Metric],
-    budget: Budget,
+    budget: AnyBudget,
     bounds: Bounds = Bounds(),
     partitions: PrivateSelection | PublicKeys = PrivateSelection(),
-    noise: NoiseKind = "laplace",
+    noise: NoiseChoice = AUTO,
     guarantee: Guarantee = Guarantee(),
     other: bool = False,
 ) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from transforms.accounting.losses import (
     MAX_EPSILON,
@@ -24,6 +24,12 @@ MAX_PRE_THRESHOLD = 2**31 - 1
 
 NoiseKind = Literal["laplace", "gaussian"]
 SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian", "weighted_gaussian"]
+
+AUTO: Final = "auto"
+"""Stands for the kind of noise or selection with the smallest error (`transforms.choices`)."""
+
+NoiseChoice = Literal["auto"] | NoiseKind
+SelectionChoice = Literal["auto"] | SelectionStrategy
 
 THRESHOLD_NOISE: Mapping[SelectionStrategy, NoiseKind] = {
     "laplace": "laplace",
@@ -218,19 +224,25 @@ Mechanism = AdditiveMechanism | SelectionMechanism
 
 def check_noise_kind(value: str) -> None:
     """Raises a ValueError when a value names no distribution of noise."""
-    if value not in get_args(NoiseKind):
-        raise ValueError(f"noise is {value!r}; allowed: {', '.join(get_args(NoiseKind))}")
+    _check_name("noise", value, get_args(NoiseKind))
 
 
-def check_selection_strategy(value: str) -> None:
-    """Raises a ValueError when a value names no way to choose partitions."""
-    if value not in get_args(SelectionStrategy):
-        raise ValueError(
-            f"selection strategy is {value!r}; allowed: {', '.join(get_args(SelectionStrategy))}"
-        )
+def check_noise_choice(value: str) -> None:
+    """Raises a ValueError when a value is neither `auto` nor the name of a distribution."""
+    _check_name("noise", value, (AUTO, *get_args(NoiseKind)))
 
 
-def check_pre_threshold(value: int | None, strategy: SelectionStrategy) -> None:
+def check_selection_choice(value: str) -> None:
+    """Raises a ValueError when a value is neither `auto` nor names a way to choose partitions."""
+    _check_name("selection strategy", value, (AUTO, *get_args(SelectionStrategy)))
+
+
+def _check_name(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{what} is {value!r}; allowed: {', '.join(allowed)}")
+
+
+def check_pre_threshold(value: int | None, strategy: SelectionChoice) -> None:
     """Raises a ValueError when a pre-threshold cannot be used with a selection strategy."""
     if value is None:
         return

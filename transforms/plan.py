@@ -8,7 +8,7 @@ from transforms.accumulators import Accumulator
 from transforms.bounds import Bounds, Guarantee
 from transforms.items import Items
 from transforms.key_list import KeyList
-from transforms.mechanisms import AdditiveMechanism, Mechanism, SelectionMechanism
+from transforms.mechanisms import AdditiveMechanism, Mechanism, NoiseKind, SelectionMechanism
 from transforms.metrics import Metric
 from transforms.metrics.base import Noise
 from transforms.table import OTHER, SELECTION
@@ -85,6 +85,12 @@ class TablePlan:
     def max_rows(self) -> int | None:
         """Rows of one unit in one partition that count; None where that is not bounded."""
         return self.guarantee.max_rows(self.bounds)
+
+    @property
+    def noise(self) -> NoiseKind:
+        """Distribution of the noise on the metrics; `laplace` where there is none."""
+        kinds = {noise.mechanism.noise for plan in self.metrics for noise in plan.noises}
+        return kinds.pop() if len(kinds) == 1 else "laplace"
 
     @property
     def needs_weights(self) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from typing import Self
 
@@ -23,12 +22,23 @@ from transforms.accounting import (
     LaplaceLoss,
     Price,
     calibrate,
+    price,
 )
+from transforms.accounting.losses import failure
 from transforms.bounds import MAX_ROW_SENSITIVITY, MAX_SENSITIVITY, Bounds, Guarantee
-from transforms.budget import Budget
+from transforms.budget import AnyBudget
+from transforms.choices import choose
+from transforms.demands import (
+    check_delta,
+    demands,
+    full_name,
+    l0_of,
+    other_name,
+    threshold_name,
+)
 from transforms.key_list import KeyList
 from transforms.mechanisms import (
-    THRESHOLD_NOISE,
+    AUTO,
     AdditiveMechanism,
     GeometricSelection,
     SelectionMechanism,
@@ -40,10 +50,11 @@ from transforms.metrics.counts import PrivacyUnitCount
 from transforms.noise import check_mechanism
 from transforms.plan import MetricPlan, TablePlan
 from transforms.sensitivity import Sensitivity, sensitivity
-from transforms.table import OTHER, SELECTION, PrivateSelection, Table
+from transforms.table import SELECTION, PrivateSelection, Table
 from transforms.threshold_selection import threshold_selection, unit_noise
 
-_THRESHOLD = ":threshold"
+STATED_DELTAS = (1e-6, 1e-8, 1e-10)
+"""Deltas at which the epsilon of a budget of rho is stated."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +63,28 @@ class ReleaseCost:
 
     Attributes:
         budget: What they may cost.
-        price: What they cost at the delta of the budget, from above, and how that is known.
-        used: Part of the budget's epsilon that they use, at most 1.
+        prices: What they cost, from above, and how that is known: at the delta of the budget; or
+            for a budget of rho, at several deltas.
+        used: Part of the budget's epsilon or rho that they use, at most 1.
     """
 
-    budget: Budget
-    price: Price
+    budget: AnyBudget
+    prices: tuple[Price, ...]
     used: float
 
     @classmethod
-    def of(cls, calibration: Calibration, budget: Budget) -> Self:
-        """Returns the cost of the losses that a budget bought."""
-        assert calibration.price is not None
-        return cls(budget, calibration.price, calibration.used)
+    def of(cls, calibration: Calibration, budget: AnyBudget) -> Self:
+        """Returns the cost of the losses that a budget bought.
+
+        Raises:
+            AccountingError: The two ways to find a price disagree.
+        """
+        if calibration.price is not None:
+            return cls(budget, (calibration.price,), calibration.used)
+        losses = list(calibration.losses.values())
+        failed = failure(losses)
+        deltas = [delta for delta in STATED_DELTAS if delta > 2 * failed] or [2 * failed]
+        return cls(budget, tuple(price(losses, delta) for delta in deltas), calibration.used)
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,7 @@ class PlannedTables:
 
 
 def plan_tables(
-    tables: Mapping[str, Table], budget: Budget, guarantee: Guarantee = Guarantee()
+    tables: Mapping[str, Table], budget: AnyBudget, guarantee: Guarantee = Guarantee()
 ) -> tuple[TablePlan, ...]:
     """Works out every mechanism of a release.
 
@@ -91,7 +111,7 @@ def plan_tables(
 
     Args:
         tables: Tables by name.
-        budget: Budget of all of them together.
+        budget: AnyBudget of all of them together.
         guarantee: What is protected.
 
     Returns:
@@ -105,6 +125,7 @@ def plan_tables(
     """
     for table in tables.values():
         check_table(table, guarantee)
+    tables = choose(tables, budget, guarantee)
     calibration = calibrate_tables(tables, budget, guarantee)
     return tuple(plan_table(name, table, guarantee, calibration) for name, table in tables.items())
 
@@ -122,13 +143,13 @@ def check_table(table: Table, guarantee: Guarantee) -> None:
 
 
 def calibrate_tables(
-    tables: Mapping[str, Table], budget: Budget, guarantee: Guarantee
+    tables: Mapping[str, Table], budget: AnyBudget, guarantee: Guarantee
 ) -> Calibration:
     """Finds the losses of all mechanisms of a release, which use its budget up.
 
     Args:
         tables: Tables by name.
-        budget: Budget of all of them together.
+        budget: AnyBudget of all of them together.
         guarantee: What is protected.
 
     Returns:
@@ -142,87 +163,12 @@ def calibrate_tables(
     if not tables:
         raise ValueError("a release needs at least one table")
     check_delta(tables, budget)
-    demands = [
-        demand
-        for name, table in tables.items()
-        for mechanism, share in _shares(table).items()
-        for demand in _demands(
-            name, mechanism, table, guarantee, share * Fraction(table.share) / _total(table)
-        )
-    ]
-    return _calibrated(tuple(demands), budget)
+    return _calibrated(tuple(demands(tables, guarantee)), budget)
 
 
 @lru_cache(maxsize=64)
-def _calibrated(demands: tuple[Demand, ...], budget: Budget) -> Calibration:
-    return calibrate(demands, budget)
-
-
-def check_delta(tables: Mapping[str, Table], budget: Budget) -> None:
-    """Raises a ValueError when a mechanism needs delta and the budget has none."""
-    if budget.delta:
-        return
-    for name, table in tables.items():
-        for mechanism in _shares(table):
-            if mechanism == SELECTION or table.noise == "gaussian":
-                raise ValueError(
-                    f"delta is 0, but {name}.{mechanism} needs some; allowed: a delta above 0, "
-                    "or public keys with laplace noise"
-                )
-
-
-def _demands(
-    name: str, mechanism: str, table: Table, guarantee: Guarantee, share: Fraction
-) -> list[Demand]:
-    full_name = f"{name}.{mechanism}"
-    if mechanism != SELECTION:
-        return [Demand(full_name, table.noise, float(share))]
-    strategy = _strategy(table)
-    if strategy.strategy == "truncated_geometric":
-        changed = _l0(table, guarantee) * guarantee.changed
-        return [Demand(full_name, "truncated_geometric", float(share), changed)]
-    noise = THRESHOLD_NOISE[strategy.strategy]
-    return [
-        Demand(full_name, noise, float(share)),
-        Demand(full_name + _THRESHOLD, "threshold", float(share)),
-    ]
-
-
-def _strategy(table: Table) -> PrivateSelection:
-    assert isinstance(table.partitions, PrivateSelection)
-    return table.partitions
-
-
-def _l0(table: Table, guarantee: Guarantee) -> int:
-    return guarantee.max_partitions(table.bounds) or 1
-
-
-def _total(table: Table) -> Fraction:
-    return sum((Fraction(share) for share in table.spenders.values()), Fraction(0))
-
-
-def _shares(table: Table) -> dict[str, Fraction]:
-    """Returns the share of the table's budget of each mechanism."""
-    shares: dict[str, Fraction] = {}
-    for spender, share in table.spenders.items():
-        if spender == SELECTION:
-            names = [SELECTION]
-        elif spender == OTHER:
-            names = [
-                _other_name(name) for metric in table.in_other for name in _names(table, metric)
-            ]
-        else:
-            names = _names(table, spender)
-        shares |= {name: Fraction(share) / len(names) for name in names}
-    return shares
-
-
-def _names(table: Table, metric: str) -> list[str]:
-    return [metric + component.suffix for component in table.metrics[metric].components]
-
-
-def _other_name(mechanism: str) -> str:
-    return f"{OTHER}:{mechanism}"
+def _calibrated(wanted: tuple[Demand, ...], budget: AnyBudget) -> Calibration:
+    return calibrate(wanted, budget)
 
 
 def plan_table(
@@ -232,7 +178,7 @@ def plan_table(
 
     Args:
         name: Name of the table.
-        table: A table that `check_table` accepts.
+        table: A table that `check_table` accepts, with nothing left to choose.
         guarantee: What is protected.
         calibration: Losses of the whole release, from `calibrate_tables`.
 
@@ -241,7 +187,7 @@ def plan_table(
     """
 
     def mechanism(spender: str, moved: Sensitivity) -> AdditiveMechanism:
-        loss = calibration.losses[f"{name}.{spender}"]
+        loss = calibration.losses[full_name(name, spender)]
         assert isinstance(loss, GaussianLoss | LaplaceLoss)
         planned = AdditiveMechanism.of(loss, moved)
         check_mechanism(planned)
@@ -269,7 +215,7 @@ def plan_table(
                 noises.append(Noise(component, mechanism(spender, moved)))
             if metric_name in table.in_other:
                 moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
-                other_noises.append(Noise(component, mechanism(_other_name(spender), moved)))
+                other_noises.append(Noise(component, mechanism(other_name(spender), moved)))
         metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
         other.append(MetricPlan(metric_name, metric, tuple(other_noises)))
     return TablePlan(
@@ -288,14 +234,15 @@ def plan_table(
 def _selection(
     name: str, table: Table, guarantee: Guarantee, calibration: Calibration
 ) -> SelectionMechanism:
-    partitions, l0 = _strategy(table), _l0(table, guarantee)
-    full_name = f"{name}.{SELECTION}"
-    loss = calibration.losses[full_name]
+    partitions, l0 = table.partitions, l0_of(table, guarantee)
+    assert isinstance(partitions, PrivateSelection)
+    assert partitions.strategy != AUTO
+    loss = calibration.losses[full_name(name, SELECTION)]
     if isinstance(loss, GaussianLoss | LaplaceLoss):
         return threshold_selection(
             partitions.strategy,
             loss,
-            calibration.failures[full_name + _THRESHOLD],
+            calibration.failures[threshold_name(name)],
             l0,
             guarantee.changed,
             partitions.pre_threshold,
@@ -306,7 +253,7 @@ def _selection(
         epsilon = math.nextafter(epsilon, 0.0)
     return GeometricSelection(
         epsilon,
-        calibration.failures[full_name],
+        calibration.failures[full_name(name, SELECTION)],
         l0,
         partitions.pre_threshold,
         guarantee.changed,

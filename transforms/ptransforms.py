@@ -13,7 +13,7 @@ from apache_beam.coders.typecoders import registry
 from apache_beam.pvalue import PCollection
 
 from transforms.bounds import Bounds, Guarantee
-from transforms.budget import Budget
+from transforms.budget import AnyBudget
 from transforms.coder import ArrowTableCoder
 from transforms.dofns import (
     BoundUnits,
@@ -26,7 +26,7 @@ from transforms.dofns import (
     unselected_sums,
 )
 from transforms.hashing import HashKey
-from transforms.mechanisms import NoiseKind
+from transforms.mechanisms import AUTO, NoiseChoice
 from transforms.metrics import Metric
 from transforms.plan import TablePlan
 from transforms.planning import plan_tables
@@ -199,10 +199,10 @@ class Aggregate(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
     unit: str | Sequence[str]
     keys: str | Sequence[str]
     metrics: Mapping[str, Metric]
-    budget: Budget
+    budget: AnyBudget
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
-    noise: NoiseKind = "laplace"
+    noise: NoiseChoice = AUTO
     guarantee: Guarantee = Guarantee()
     other: bool = False
 

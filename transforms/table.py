@@ -10,11 +10,12 @@ import polars as pl
 
 from transforms.bounds import Bounds
 from transforms.mechanisms import (
-    NoiseKind,
-    SelectionStrategy,
-    check_noise_kind,
+    AUTO,
+    NoiseChoice,
+    SelectionChoice,
+    check_noise_choice,
     check_pre_threshold,
-    check_selection_strategy,
+    check_selection_choice,
 )
 from transforms.metrics import Metric
 from transforms.metrics.base import item_column
@@ -36,17 +37,18 @@ class PrivateSelection:
     """Partitions are chosen by a differentially private mechanism.
 
     Attributes:
-        strategy: `truncated_geometric` (optimal for units with one partition), `laplace` or
+        strategy: `auto` for the one that needs the fewest units (`transforms.choices`), or
+            `truncated_geometric` (optimal for units with one partition), `laplace` or
             `gaussian` thresholding of the number of privacy units, or `weighted_gaussian`
             thresholding of their weight, for units with many partitions.
         pre_threshold: Partitions with fewer units are never released; None for no such rule.
     """
 
-    strategy: SelectionStrategy = "truncated_geometric"
+    strategy: SelectionChoice = AUTO
     pre_threshold: int | None = None
 
     def __post_init__(self) -> None:
-        check_selection_strategy(self.strategy)
+        check_selection_choice(self.strategy)
         check_pre_threshold(self.pre_threshold, self.strategy)
 
 
@@ -107,7 +109,8 @@ class Table:
             partitions there are.
         bounds: Contribution bounds of one privacy unit in this table.
         partitions: Private selection, or the public list of partitions.
-        noise: Distribution of the noise on every metric.
+        noise: Distribution of the noise on every metric; `auto` for the one with the smaller error
+            (`transforms.choices`).
         other: With private selection, whether all partitions that are not selected are released as
             one more row, whose keys are null. Their privacy units are not counted in it: a unit may
             be in several of them.
@@ -124,7 +127,7 @@ class Table:
     metrics: Mapping[str, Metric]
     bounds: Bounds = Bounds()
     partitions: PrivateSelection | PublicKeys = PrivateSelection()
-    noise: NoiseKind = "laplace"
+    noise: NoiseChoice = AUTO
     other: bool = False
     share: float = 1.0
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -155,7 +158,7 @@ class Table:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
-        check_noise_kind(self.noise)
+        check_noise_choice(self.noise)
         if isinstance(self.partitions, PublicKeys):
             listed = self.partitions.columns
             if set(listed) != set(self.keys):

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, Tag, ValidationInfo, field_validato
 from pipelines.spec.date_ranges import DateRangeSpec, is_date_range
 from pipelines.spec.fields import KeyValue, Model, Text, WholeNumber, by_kind, wrong_kind
 from transforms.bounds import Bounds
-from transforms.mechanisms import SelectionStrategy
+from transforms.mechanisms import AUTO, SelectionChoice, SelectionStrategy
 from transforms.table import PrivateSelection
 
 _L0_LINF = ("max_partitions_contributed", "max_contributions_per_partition")
@@ -62,8 +62,8 @@ class BoundsSpec(
 class SelectionSpec(Model):
     """Private selection of the partitions to release."""
 
-    strategy: SelectionStrategy = "truncated_geometric"
-    """How the choice is made."""
+    strategy: SelectionChoice = AUTO
+    """How the choice is made; `auto` is the way that needs the fewest privacy units."""
     pre_threshold: WholeNumber | None = Field(default=None, json_schema_extra={"minimum": 1})
     """Partitions with fewer privacy units are never released; not with weighted_gaussian. Default:
     no such rule."""
@@ -84,12 +84,15 @@ class SelectionSpec(Model):
         return PrivateSelection(self.strategy, self.pre_threshold)
 
 
+_STRATEGIES = (AUTO, *get_args(SelectionStrategy))
+
+
 def _strategy_alone(value: Any) -> Any:
     if isinstance(value, str):
         return {"strategy": value}
     if isinstance(value, dict):
         return value
-    raise wrong_kind(f"{', '.join(get_args(SelectionStrategy))}, or a mapping with strategy")
+    raise wrong_kind(f"{', '.join(_STRATEGIES)}, or a mapping with strategy")
 
 
 def _public_kind(value: Any) -> str | None:
@@ -110,7 +113,7 @@ def _key_list_kind(value: Any) -> str | None:
 
 Selection = Annotated[
     SelectionSpec,
-    BeforeValidator(_strategy_alone, json_schema_input_type=SelectionStrategy | SelectionSpec),
+    BeforeValidator(_strategy_alone, json_schema_input_type=SelectionChoice | SelectionSpec),
 ]
 _ListFile = Annotated[Text, Tag("<file>")]
 _KeyValues = Annotated[

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from pipelines.spec.fields import Model, Number, OneOrMore, refuse
 from transforms.bounds import Adjacency, Bounding, Guarantee
-from transforms.budget import Budget
+from transforms.budget import AnyBudget, Budget, ZcdpBudget
 
 _ROWS_HAVE_NO_UNIT = (
     "is not protected with bounding: row, which protects single rows; "
@@ -27,6 +33,7 @@ class PrivacySpec(
         "if": {"required": ["bounding"], "properties": {"bounding": {"const": "row"}}},
         "then": {"not": {"required": ["unit"]}},
         "else": {"required": ["unit"]},
+        "oneOf": [{"required": ["epsilon"]}, {"required": ["rho"]}],
     },
 ):
     """What is protected, and how well."""
@@ -41,17 +48,32 @@ class PrivacySpec(
     adjacency: Adjacency = "add_remove"
     """What is hidden of it: whether it is there (`add_remove`), or only what it says (`replace`),
     where the number of units is taken as known."""
-    epsilon: Number = Field(json_schema_extra={"exclusiveMinimum": 0})
+    epsilon: Number | None = Field(default=None, json_schema_extra={"exclusiveMinimum": 0})
     """Largest privacy loss of one release, all tables together."""
+    rho: Number | None = Field(default=None, json_schema_extra={"exclusiveMinimum": 0})
+    """The same as zero-concentrated differential privacy (zCDP), instead of epsilon."""
     delta: Number = Field(default=0.0, json_schema_extra={"minimum": 0, "exclusiveMaximum": 1})
-    """Probability with which the loss may be larger. Private selection and gaussian noise need
-    some."""
+    """Probability with which the loss may be larger. Private selection needs some; so does gaussian
+    noise under an epsilon."""
 
     @field_validator("epsilon", "delta")
     @classmethod
     def _in_range(cls, value: float, info: ValidationInfo) -> float:
         Budget(**{"epsilon": 1.0, str(info.field_name): value})
         return value
+
+    @field_validator("rho")
+    @classmethod
+    def _rho_in_range(cls, value: float) -> float:
+        ZcdpBudget(value)
+        return value
+
+    @model_validator(mode="after")
+    def _stated_once(self) -> PrivacySpec:
+        if (self.epsilon is None) == (self.rho is None):
+            how = "neither is given" if self.epsilon is None else "both are given"
+            raise ValueError(f"epsilon or rho says how much may be lost: {how}; allowed: one")
+        return self
 
     @field_validator("unit", mode="wrap")
     @classmethod
@@ -67,9 +89,24 @@ class PrivacySpec(
             refuse(iter([((), _ROWS_HAVE_NO_UNIT)]))
         return validate(value)
 
-    def budget(self) -> Budget:
-        """Returns epsilon and delta for the engine."""
+    def budget(self) -> AnyBudget:
+        """Returns epsilon or rho, and delta, for the engine."""
+        if self.rho is not None:
+            return ZcdpBudget(self.rho, self.delta)
+        assert self.epsilon is not None
         return Budget(self.epsilon, self.delta)
+
+    @property
+    def stated_as(self) -> str:
+        """The field that says how much may be lost."""
+        return "epsilon" if self.rho is None else "rho"
+
+    @property
+    def stated(self) -> float:
+        """What it says."""
+        value = self.epsilon if self.rho is None else self.rho
+        assert value is not None
+        return value
 
     def guarantee(self) -> Guarantee:
         """Returns what is protected, for the engine."""

@@ -50,7 +50,7 @@ def _steps(release: LoadedRelease, plan: TablePlan, problems: ProblemList) -> It
     for name, metric in spec.derived_metrics().items():
         match metric:
             case RatioSpec(ratio=(numerator, denominator)):
-                yield Ratio(name, numerator, denominator, spec.noise)
+                yield Ratio(name, numerator, denominator, plan.noise)
             case PercentChangeSpec(percent_change=compared, against=file):
                 with problems.at(placed.place("metrics", name, "against")):
                     baseline = read_baseline(release.resolve(file), plan.keys, compared)

@@ -41,7 +41,7 @@ from pipelines.spec.publish_spec import (
     derived_problems,
     publish_problems,
 )
-from transforms.mechanisms import NoiseKind
+from transforms.mechanisms import AUTO, NoiseChoice
 from transforms.metrics import Count, Metric, PrivacyUnitCount
 from transforms.table import OTHER, SELECTION
 
@@ -82,7 +82,7 @@ class TableSpec(
     a list of mappings, or one list, file or range of dates per key, of which every combination is a
     partition. Default: private selection."""
     selection: Selection | None = None
-    """How partitions are chosen where they are not public. Default: truncated_geometric."""
+    """How partitions are chosen where they are not public. Default: auto."""
     other: bool = False
     """Whether all that is not selected is released as one more row, whose keys are empty. Its
     privacy units are not counted."""
@@ -91,12 +91,13 @@ class TableSpec(
     metrics: dict[Name, MetricSpec] = Field(default={})
     """Released columns by name, and what each measures. Default: none, with private selection: only
     which partitions there are is released."""
-    noise: NoiseKind = "laplace"
-    """Distribution of the noise on the metrics."""
+    noise: NoiseChoice = AUTO
+    """Distribution of the noise on the metrics; `auto` is the one with the smaller error."""
     share: Share = 1.0
     """Part of the budget, against the other tables; divided among levels by their shares."""
     shares: dict[Name, Share] = Field(default={})
-    """Parts of the table's budget by metric, and for `selection` and `other`. Default: 1 each."""
+    """Parts of the table's budget by metric, and for `selection` and `other`. Default: 1 each.
+    Where selection compares the released number of privacy units, both are one mechanism."""
     publish: PublishSpec = Field(default_factory=PublishSpec)
     """What is done with the noisy values before they are published; it costs nothing."""
 

@@ -11,11 +11,12 @@ from pipelines.spec.placed_tables import PlacedTable
 from pipelines.spec.public_keys import PublicKeyReader
 from pipelines.spec.source import ProblemList
 from transforms.accounting import AccountingError
+from transforms.choices import choose
+from transforms.demands import check_delta
 from transforms.planning import (
     PlannedTables,
     ReleaseCost,
     calibrate_tables,
-    check_delta,
     check_table,
     plan_table,
 )
@@ -55,21 +56,22 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> Pla
     Raises:
         ConfigError: The engine refuses a table or the budget.
     """
-    budget = release.spec.privacy.budget()
-    guarantee = release.spec.privacy.guarantee()
+    privacy = release.spec.privacy
+    budget, guarantee = privacy.budget(), privacy.guarantee()
     problems = ProblemList(release.source)
     for name, table in tables.items():
         placed = release.spec.placed(name)
         with problems.at(placed.path, ("tables", placed.table)):
             check_table(table, guarantee)
     problems.raise_if_any()
+    tables = choose(tables, budget, guarantee)
     with problems.at(("privacy", "delta")):
         check_delta(tables, budget)
     problems.raise_if_any()
     try:
         calibration = calibrate_tables(tables, budget, guarantee)
     except (ValueError, AccountingError) as error:
-        problems.add_engine_error(("privacy", "epsilon"), ValueError(error))
+        problems.add_engine_error(("privacy", privacy.stated_as), ValueError(error))
         raise ConfigError(problems.found) from None
     plans = []
     for name, table in tables.items():

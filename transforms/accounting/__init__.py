@@ -6,7 +6,7 @@ without it; `accountant.price` does both and refuses a price that the two do not
 """
 
 from transforms.accounting.accountant import AccountingError, Price, price
-from transforms.accounting.calibration import Calibration, Demand, ZcdpBudget, calibrate
+from transforms.accounting.calibration import Calibration, Demand, calibrate
 from transforms.accounting.losses import (
     ApproximateLoss,
     FailureLoss,
@@ -26,7 +26,6 @@ __all__ = [
     "LaplaceLoss",
     "Loss",
     "Price",
-    "ZcdpBudget",
     "calibrate",
     "price",
     "truncated_geometric_loss",

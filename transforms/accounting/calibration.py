@@ -36,7 +36,7 @@ from transforms.accounting.losses import (
     room_for_noise,
     truncated_geometric_loss,
 )
-from transforms.budget import Budget, split
+from transforms.budget import AnyBudget, Budget, ZcdpBudget, split
 
 FAILURES_BESIDE_GAUSSIAN = 0.25
 """Part of delta that thresholds and selections get beside Gaussian noise."""
@@ -95,28 +95,6 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class ZcdpBudget:
-    """A budget of zero-concentrated differential privacy.
-
-    Attributes:
-        rho: zCDP of the release.
-        delta: Probability of failures, for thresholds and selections; 0 for none.
-
-    Raises:
-        ValueError: A number is outside its range.
-    """
-
-    rho: float
-    delta: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.rho) and self.rho > 0):
-            raise ValueError(f"rho is {self.rho}; allowed: a finite number above 0")
-        if not 0 <= self.delta < 1:
-            raise ValueError(f"delta is {self.delta}; allowed: from 0, below 1")
-
-
-@dataclass(frozen=True)
 class Calibration:
     """The losses that a budget buys.
 
@@ -137,7 +115,7 @@ class Calibration:
     rho: float
 
 
-def calibrate(demands: Sequence[Demand], budget: Budget | ZcdpBudget) -> Calibration:
+def calibrate(demands: Sequence[Demand], budget: AnyBudget) -> Calibration:
     """Finds the losses of all mechanisms of a release that use its budget up.
 
     Args:
@@ -303,7 +281,7 @@ def _calibration(
     return Calibration(losses, paid.epsilon / budget.epsilon, failures, room, paid, paid.rho)
 
 
-def _check(demands: Sequence[Demand], budget: Budget | ZcdpBudget) -> None:
+def _check(demands: Sequence[Demand], budget: AnyBudget) -> None:
     names = [demand.name for demand in demands]
     for name in names:
         if names.count(name) > 1:
