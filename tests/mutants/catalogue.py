@@ -14,6 +14,7 @@ from plan_mutants import DRAWING, PLANNING
 from postprocess_mutants import POST_PROCESSING
 from prepare_mutants import PREPARING
 from publish_mutants import PUBLISHING
+from selection_mutants import NOISY_COUNTS
 from source_mutants import SOURCES
 
 MUTANTS = [
@@ -23,6 +24,7 @@ MUTANTS = [
     *PREPARING,
     *PLANNING,
     *DRAWING,
+    *NOISY_COUNTS,
     *PUBLISHING,
     *POST_PROCESSING,
     *CONFIG,

@@ -43,6 +43,7 @@ NOISE = "tests/transforms/test_noise.py"
 TREE = "tests/transforms/test_quantile_tree.py"
 RENDER = "tests/transforms/test_render.py"
 FORMULAS = "tests/transforms/test_sensitivity_formulas.py"
+NOISY_COUNT = "tests/transforms/test_noisy_count.py"
 WEIGHTS = "tests/transforms/test_threshold_selection.py"
 
 BY_ORACLE = f"{CROWDED}::test_crowded_data_gives_what_the_oracle_gives[bundles-batches-8-0]"
