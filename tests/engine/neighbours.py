@@ -28,7 +28,7 @@ def vectors(table, plan, in_other=lambda partition: True):
     found = {name: Counter() for name in plan.mechanisms if name != "selection"}
     for partition, values in table.items():
         for name, entries in integers(values, plan.metrics).items():
-            found[name].update({(partition, *entry): n for entry, n in entries.items()})
+            found.setdefault(name, Counter()).update({(partition, *entry): n for entry, n in entries.items()})
         for name in ("users", "weight"):
             if name in values:
                 found.setdefault(f"({name})", Counter())[partition] = values[name]
@@ -85,13 +85,19 @@ def distances(before, after, plan, in_other=lambda partition: True):
     return moved
 
 
+def mechanisms_of_metrics(plan):
+    """Every mechanism but the selection, and that of a number that the selection compares."""
+    found = {name: m for name, m in plan.mechanisms.items() if name != "selection"}
+    for metric in plan.metrics:
+        found |= metric.mechanisms
+    return found
+
+
 def assert_hidden(before, after, plan):
     """Two tables are no further apart than each mechanism of the plan allows for."""
     moved = distances(before, after, plan)
     some = distances(before, after, plan, lambda partition: crc32(repr(partition).encode()) % 2)
-    for name, mechanism in plan.mechanisms.items():
-        if name == "selection":
-            continue
+    for name, mechanism in mechanisms_of_metrics(plan).items():
         for sizes in ([abs(change) for change in changes[name]] for changes in (moved, some)):
             assert len(sizes) <= mechanism.l0, name
             assert max(sizes, default=0) <= mechanism.linf, name

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pipeline_dp
 import polars as pl
 import pytest
-from no_noise import without_noise
+from no_noise import select_from, without_noise
 from pipeline_dp import dp_computations
 from pipeline_dp.budget_accounting import MechanismSpec
 from pipeline_dp.dp_computations import Sensitivities, create_additive_mechanism
@@ -77,7 +77,7 @@ def ours(rows, bounds, *, noise, metric, public=None, strategy="truncated_geomet
         partitions = PublicKeys(pl.DataFrame({"key": public}))
     with pytest.MonkeyPatch.context() as patch:
         without_noise(patch)
-        patch.setattr("transforms.draw.select", lambda units, mechanism: units > 1)
+        select_from(patch, 2)
         released = dp.aggregate(
             pl.DataFrame(rows, schema=["unit", "key", "value"], orient="row"),
             unit=["unit"],

@@ -37,8 +37,8 @@ ACCOUNTING = [
     Mutant(
         "losses_are_rounded_down_to_the_grid",
         "transforms/accounting/reference.py",
-        "inside = -np.expm1(losses - epsilon)",
-        "inside = -np.expm1(losses + step - epsilon)",
+        "losses = points * step\n",
+        "losses = (points + 1) * step\n",
         (f"{REFERENCE}::test_different_responses_by_enumeration",),
     ),
     Mutant(

@@ -20,8 +20,8 @@ CONFIG = [
     Mutant(
         "the_plan_is_made_for_another_guarantee",
         "pipelines/spec/tables.py",
-        "guarantee = release.spec.privacy.guarantee()",
-        "guarantee = type(release.spec.privacy.guarantee())()",
+        "privacy.budget(), privacy.guarantee()",
+        "privacy.budget(), type(privacy.guarantee())()",
         (f"{SPEC}::test_the_guarantee_of_the_config_is_that_of_the_plan",),
     ),
     Mutant(

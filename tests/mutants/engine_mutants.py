@@ -282,8 +282,8 @@ SELECTING = [
     Mutant(
         "partitions_without_units_may_show",
         "transforms/noise.py",
-        "return (numbers > 0) & (add_noise",
-        "return (numbers >= 0) & (add_noise",
+        "return (numbers > 0) & (noisy",
+        "return (numbers >= 0) & (noisy",
         (f"{WEIGHTS}::test_partitions_without_units_never_show",),
     ),
     Mutant(

@@ -72,15 +72,15 @@ PLANNING = [
     Mutant(
         "thresholds_have_more_delta_than_is_priced",
         "transforms/planning.py",
-        "            calibration.failures[full_name + _THRESHOLD],\n",
-        "            4 * calibration.failures[full_name + _THRESHOLD],\n",
+        "            calibration.failures[threshold_name(name)],\n",
+        "            4 * calibration.failures[threshold_name(name)],\n",
         (WHOLE_BUDGET,),
     ),
     Mutant(
         "geometric_selections_have_more_delta_than_is_priced",
         "transforms/planning.py",
-        "        calibration.failures[full_name],\n",
-        "        4 * calibration.failures[full_name],\n",
+        "        calibration.failures[full_name(name, SELECTION)],\n",
+        "        4 * calibration.failures[full_name(name, SELECTION)],\n",
         (WHOLE_BUDGET,),
     ),
     Mutant(
@@ -99,7 +99,7 @@ PLANNING = [
     ),
     Mutant(
         "selection_is_planned_for_one_partition_per_unit",
-        "transforms/planning.py",
+        "transforms/demands.py",
         "return guarantee.max_partitions(table.bounds) or 1",
         "return 1",
         (SENSITIVITIES,),

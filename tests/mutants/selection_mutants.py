@@ -44,8 +44,8 @@ NOISY_COUNTS = [
     Mutant(
         "responses_tell_as_much_truth_in_the_neighbour",
         "transforms/accounting/reference.py",
-        "binom.logsf(beyond, times, false)",
-        "binom.logsf(beyond, times, true)",
+        "np.log(more_than(beyond, false))",
+        "np.log(more_than(beyond, true))",
         (f"{REFERENCE}::test_a_response_many_times",),
     ),
 ]

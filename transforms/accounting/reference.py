@@ -12,6 +12,7 @@ are from above; `_fourier_error` covers the rounding of the transform.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -213,16 +214,22 @@ def _randomized_responses(epsilon: float, times: int, step: float, cut: float) -
     """
     from dp_accounting.pld import pld_pmf
     from dp_accounting.pld import privacy_loss_distribution as pld
-    from scipy.stats import binom
+    from scipy.special import bdtrc
+
+    def more_than(number: Any, probability: float) -> Any:
+        return np.where(number < 0, 1.0, bdtrc(np.clip(number, 0, times), times, probability))
 
     true, false = 1 / (1 + math.exp(-epsilon)), 1 / (1 + math.exp(epsilon))
-    least, most = (int(binom.isf(part, times, true)) for part in (1 - cut, cut))
+    numbers = range(times + 1)
+    least = bisect_left(numbers, True, key=lambda number: more_than(number, true) < 1 - cut)
+    most = bisect_left(numbers, True, key=lambda number: more_than(number, true) <= cut)
     ends = (2 * np.arange(max(least - 1, 0), most + 1) - times) * epsilon / step
     points = np.unique(np.concatenate([np.floor(ends), np.ceil(ends)])).astype(np.int64)
     losses = points * step
     beyond = np.floor((losses / epsilon + times) / 2)
-    in_neighbour = np.exp(losses + binom.logsf(beyond, times, false))
-    deltas = np.clip(binom.sf(beyond, times, true) - in_neighbour, 0.0, 1.0)
+    with np.errstate(divide="ignore"):
+        in_neighbour = np.exp(losses + np.log(more_than(beyond, false)))
+    deltas = np.clip(more_than(beyond, true) - in_neighbour, 0.0, 1.0)
     return pld.PrivacyLossDistribution(
         pld_pmf.create_pmf_pessimistic_connect_dots(step, points, deltas)
     )
