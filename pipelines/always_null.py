@@ -64,7 +64,7 @@ def _members(
     release: LoadedRelease, source: Input, files: Sequence[InputFile]
 ) -> Iterator[tuple[KeyPath, str]]:
     try:
-        members = sample_members([file.path for file in files])
+        members = sample_members([file.path for file in files if file.size])
     except InputError as error:
         yield ("input", "files"), str(error)
         return

@@ -54,8 +54,9 @@ def check_input(
         The files, none for BigQuery, and the type that each column has in all of them.
 
     Raises:
-        ConfigError: A glob matches nothing, a file cannot be read, or a column is missing or has a
-            type that does not fit; at the position in the config, naming the file.
+        ConfigError: A glob matches nothing, no file has columns, a file cannot be read, or a column
+            is missing or has a type that does not fit; at the position in the config, naming the
+            file.
     """
     problems = ProblemList(release.source)
     if isinstance(source, BigQueryInput):
@@ -96,6 +97,7 @@ def check_input(
 
 
 def _match(source: Input, problems: ProblemList) -> list[InputFile]:
+    """Returns the files to read: not those of 0 bytes, but where the format has no header."""
     files: dict[str, InputFile] = {}
     for index, glob in enumerate(source.files):
         try:
@@ -108,7 +110,18 @@ def _match(source: Input, problems: ProblemList) -> list[InputFile]:
             folders = tuple({**dict(known.folders), **dict(file.folders)}.items())
             files[file.path] = InputFile(file.path, file.size, folders)
     problems.raise_if_any()
-    return list(files.values())
+    if source.format == "jsonl":
+        return list(files.values())
+    with_columns = [file for file in files.values() if file.size]
+    if not with_columns:
+        for index, glob in enumerate(source.files):
+            problems.add(
+                ("input", "files", index),
+                f"every file that matches {glob} has 0 bytes, so there are no columns; "
+                f"allowed: {source.format} files, also without rows",
+            )
+        problems.raise_if_any()
+    return with_columns
 
 
 def _problems(
