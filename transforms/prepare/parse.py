@@ -108,6 +108,21 @@ _REFUSED: dict[type[exp.Expr], str] = {
 }
 
 
+_INSTEAD: dict[type[exp.Expr], str] = {
+    exp.AtTimeZone: "AT TIME ZONE is not known; allowed: local_time(time, 'Europe/Berlin')",
+    exp.RegexpLike: "this operator is not known; allowed: regexp_like(text, 'pattern')",
+    exp.SimilarTo: "SIMILAR TO is not known; allowed: regexp_like(text, 'pattern')",
+    exp.BitwiseXor: "^ is not known; allowed: pow(x, y)",
+    exp.Bracket: "[] is not known; allowed: substr or split_part",
+}
+"""What to write for constructs of other dialects."""
+
+_CLOCK = frozenset(
+    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "sysdate"}
+)
+"""Names that are the time of the run in SQL, without parentheses or quotes."""
+
+
 class _RowSql(Dialect):
     """SQL expressions without any function that sqlglot would read as something else."""
 
@@ -176,6 +191,12 @@ class _Reader:
             case exp.Paren():
                 return part()
             case exp.Column():
+                if node.name.lower() in _CLOCK and not node.this.quoted:
+                    raise ExpressionError(
+                        f"{node.name} does not depend on the row alone; "
+                        "allowed: a column of this name in double quotes",
+                        at,
+                    )
                 return Column(node.name, at)
             case exp.Literal() | exp.Boolean() | exp.Null():
                 return Literal(self._constant(node), at)
@@ -227,6 +248,8 @@ class _Reader:
             if isinstance(node, kind):
                 allowed = "allowed: functions and operators on the values of one row"
                 return ExpressionError(f"{reason}; {allowed}", at)
+        if type(node) in _INSTEAD:
+            return ExpressionError(_INSTEAD[type(node)], at)
         return ExpressionError(
             f"the SQL construct {type(node).__name__} is not known; allowed: columns, constants, "
             "operators, CASE, CAST, EXTRACT and functions",
