@@ -132,6 +132,11 @@ def test_the_plan_says_what_rows_and_columns_there_are(folder):
             "several values for one row",
         ),
         (("emoji(text)", "'it''s' || sum(text)"), "6:12", "at character 12 of the text: sum()"),
+        (
+            ("version >= '7.0'", "time >= DATE '2026-11-31'"),
+            "4:23",
+            "'2026-11-31' is not a date; allowed: such as DATE '2026-11-01'",
+        ),
         (("emoji(text)", "hour + 1"), "6:12", "'hour' is derived later"),
         (
             ("'area')", "'aera')"),
