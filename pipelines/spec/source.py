@@ -36,6 +36,7 @@ class ConfigSource:
         values: Position of each value by its path.
         keys: Position of each mapping key by the path of its value.
         duplicates: Problems with keys that are given twice; the first counts.
+        hints: What is added to every problem with a value, by its path.
     """
 
     file: str
@@ -43,6 +44,7 @@ class ConfigSource:
     values: Mapping[KeyPath, Position]
     keys: Mapping[KeyPath, Position]
     duplicates: tuple[Problem, ...] = ()
+    hints: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def written(self, path: KeyPath) -> KeyPath:
         """Returns the longest beginning of a path that is written in the file.
@@ -85,6 +87,7 @@ class ConfigSource:
             column += position.text + at
         elif at:
             message = f"at character {at + 1} of the text: {message}"
+        message += self.hints.get(path, "")
         return Problem(self.file, message, format_path(path), position.line, column)
 
 

@@ -158,6 +158,40 @@ def test_validate_refuses_at_the_place_in_the_file(folder, change, place, messag
     assert message in found
 
 
+HINT = "; in brackets and braces, a text with a comma is put in quotes: "
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "expression"),
+    [
+        (("[user, date(time)]", "[user, substr(text, 1)]"), "10:", '"substr(text, 1)"'),
+        (("[user, date(time)]", "[if(text in (text, user), user, text)]"), "10:22", '"if(text in'),
+        (("  columns:\n", "  columns: {a: concat(text, user)}\n"), "5:", '"concat(text, user)"'),
+        (("[user, date(time)]", "[user, date(time, 'UTC')]"), "10:32", '"f(x, y)"'),
+        (("  columns:\n", "  columns: {b: bin(other, [1, 2])}\n"), "5:", '"f(x, y)"'),
+    ],
+)
+def test_an_expression_that_is_cut_at_a_comma_is_to_be_quoted(folder, change, place, expression):
+    if "columns" in change[0]:
+        rest = CONFIG[CONFIG.index("    emoji: ") : CONFIG.index("privacy:")]
+        config = CONFIG.replace(rest, "")
+    else:
+        config = CONFIG
+    with pytest.raises(ConfigError) as caught:
+        load(folder, change, config=config)
+    first = lines(folder, caught)[0]
+    assert first.startswith(f"r.yaml:{place}")
+    assert f"{HINT}{expression}" in first
+
+
+def test_an_expression_in_quotes_and_balanced_entries_have_no_hint(folder):
+    for unit in ("[user, 'substr(text, 1']", "[user, dat(time)]", "['f(x', now()]"):
+        (folder / "r.yaml").write_text(CONFIG.replace("[user, date(time)]", unit))
+        with pytest.raises(ConfigError) as caught:
+            load_release(folder / "r.yaml")
+        assert HINT not in str(caught.value)
+
+
 def test_problems_of_several_expressions_are_told_at_once(folder):
     found = refused(folder, ("emoji(text)", "emoj(text)"), ("version >= '7.0'", "count(*) > 1"))
     assert [line.split(": ")[0] for line in found] == ["r.yaml:4:16", "r.yaml:6:12"]
