@@ -130,7 +130,7 @@ def _problems(
     for path, column, role, at in release.spec.input_columns():
         if column not in schema:
             if column not in optional:
-                known = _known(release, schema, column, types=at is not None)
+                known = _known(release, schema, path, column, types=at is not None)
                 yield path, f"no column {column!r} in {file.path}{known}", at
             continue
         try:
@@ -149,12 +149,18 @@ def check_type(column: str, dtype: pl.DataType, role: Role) -> None:
         canonical_type(column, dtype)
 
 
-def _known(release: LoadedRelease, schema: Schema, column: str, *, types: bool) -> str:
+def _known(
+    release: LoadedRelease, schema: Schema, path: KeyPath, column: str, *, types: bool
+) -> str:
     """Returns the columns to name in a message; the first line of a csv file may be a row."""
+    added = release.spec.added_columns(path)
+    adds = f"; the config adds: {', '.join(added)}" if added else ""
+    adds += did_you_mean(column, [*schema, *added])
+    own = {name: dtype for name, dtype in schema.items() if name not in added}
     if release.spec.input.file_format == "csv":
-        return f", whose first line has {len(schema)} fields{did_you_mean(column, schema)}"
-    columns = (f"{name} ({dtype})" if types else name for name, dtype in schema.items())
-    return f"; it has: {', '.join(columns)}{did_you_mean(column, schema)}"
+        return f", whose first line has {len(own)} fields{adds}"
+    columns = (f"{name} ({dtype})" if types else name for name, dtype in own.items())
+    return f"; it has: {', '.join(columns)}{adds}"
 
 
 def _unwritable(

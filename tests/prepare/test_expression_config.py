@@ -231,6 +231,37 @@ def test_what_does_not_fit_the_input_is_told_with_its_columns_and_types(
         assert "; the columns that are read: user (String), " in found
 
 
+def test_a_column_that_is_not_there_is_told_with_those_that_the_config_adds(folder):
+    """Derived ones above the place, and those of folders; a derived column that hides one once."""
+    (folder / "events/dt=2026-11-01").mkdir(parents=True)
+    pl.DataFrame(schema=TYPES).write_parquet(folder / "events/dt=2026-11-01/a.parquet")
+    hive = ("files: data.parquet", "files: events/dt=*/*.parquet")
+    (found,) = unfit(folder, hive, ("keys: [emoji, area]", "keys: [emojis, area]"))
+    assert found.startswith("r.yaml:15:12: tables.t.keys[0]: no column 'emojis' in events/")
+    assert found.endswith(
+        "; it has: user, text, time, country, version, other; the config adds: dt, emoji, hour, "
+        "area; did you mean 'emoji'?"
+    )
+    (found,) = unfit(folder, hive, ('"hour(time)"', '"hour(tme)"'))
+    assert "; the config adds: dt, emoji; did you mean 'time'?" in found
+    (found,) = unfit(folder, ("version >= '7.0'", "emojy = 'x'"))
+    assert "other (Int64); the config adds: emoji, hour, area; did you mean 'emoji'?" in found
+    (found,) = unfit(folder, ("[user, date(time)]", "[user, upper(emjoi)]"))
+    assert "; the config adds: emoji, hour, area; did you mean 'emoji'?" in found
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_text_files_are_told_with_the_columns_that_the_config_adds(folder, kind):
+    data = pl.DataFrame({"user": ["a"], "text": ["b"], "country": ["DE"], "version": ["8"]})
+    data = data.with_columns(time=pl.lit("2026-11-01"))
+    data.write_csv(folder / "data.csv") if kind == "csv" else data.write_ndjson(
+        folder / "data.jsonl"
+    )
+    files = (CSV[0][0], CSV[0][1].replace("csv", kind))
+    (found,) = unfit(folder, files, ("keys: [emoji, area]", "keys: [emojis, area]"))
+    assert "; the config adds: emoji, hour, area; did you mean 'emoji'?" in found
+
+
 def test_files_whose_columns_in_expressions_differ_in_type_are_refused(folder):
     pl.DataFrame(schema=TYPES | {"country": pl.Int64()}).write_parquet(folder / "data2.parquet")
     (found,) = unfit(folder, ("data.parquet", "data*.parquet"))
