@@ -18,6 +18,14 @@ _NO_KEY = "(other)"
 """What is shown for the keys of the row of other partitions."""
 
 
+class _Console(Console):
+    """A console that leaves it to the caller what to do when nobody reads on."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises the BrokenPipeError that is being handled."""
+        raise
+
+
 def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
     """Prints the rows with the largest first metric.
 
@@ -25,9 +33,12 @@ def show_table(plan: TablePlan, frame: pl.DataFrame, rows: int) -> None:
         plan: The table.
         frame: What was published.
         rows: How many rows to print.
+
+    Raises:
+        BrokenPipeError: Nobody reads what is printed.
     """
     values = [name for name in frame.columns if set(released_columns(name)) <= set(frame.columns)]
-    console = Console()
+    console = _Console()
     if values:
         console.print(f"[bold]{plan.name}[/bold], largest {values[0]} first, with 95 % intervals")
         top = frame.top_k(rows, by=values[0])

@@ -625,6 +625,34 @@ def test_an_input_that_does_not_fit_leaves_no_trace(tmp_path):
     assert list(tmp_path.iterdir()) == [config]
 
 
+def without_reader(*arguments):
+    """Runs `dp-release` with its output to a program that is gone; returns exit code and errors."""
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
+        reader.wait(timeout=50)
+        done = subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            stdout=reader.stdin,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=50,
+        )
+    return done.returncode, done.stderr
+
+
+def test_a_release_whose_output_nobody_reads_is_published(tmp_path, events):
+    assert without_reader("run", events) == (141, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("plan.json", "t.parquet", "t.csv", "known.parquet", "known.csv")
+    }
+    assert published(tmp_path).height == 3
+    assert_nothing_left_beside(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["plan", "--json"], ["validate"]])
+def test_a_plan_that_nobody_reads_ends_quietly(events, arguments):
+    assert without_reader(*arguments, events) == (141, "")
+
+
 # Wrong commands
 
 
