@@ -371,7 +371,7 @@ def test_a_null_is_to_each_metric_what_is_said():
         bounds=dp.Bounds(),
         budget=dp.Budget(epsilon=2000, delta=1e-6),
     )
-    (row,) = released.to_dict("records")
+    (row,) = released.to_dicts()
     for name, exact in {"rows": 200, "units": 200, "distinct": 1}.items():
         assert row[name] == exact, name
     for name, exact in {"sum": 400, "move_x": 400, "move_y": 300}.items():
