@@ -239,11 +239,14 @@ def plan_table(
         ValueError: PyDP cannot draw from a mechanism.
     """
 
-    def mechanism(spender: str, moved: Sensitivity) -> AdditiveMechanism:
+    def mechanism(metric: str, spender: str, moved: Sensitivity) -> AdditiveMechanism:
         loss = calibration.losses[f"{name}.{spender}"]
         assert isinstance(loss, GaussianLoss | LaplaceLoss)
         planned = AdditiveMechanism.of(loss, moved)
-        check_mechanism(planned)
+        try:
+            check_mechanism(planned)
+        except ValueError as error:
+            raise ValueError(f"metrics.{metric}: {error}") from None
         return planned
 
     metrics = []
@@ -254,10 +257,11 @@ def plan_table(
         for component in metric.components:
             spender = metric_name + component.suffix
             moved = sensitivity(component.entries, table.bounds, guarantee)
-            noises.append(Noise(component, mechanism(spender, moved)))
+            noises.append(Noise(component, mechanism(metric_name, spender, moved)))
             if metric_name in table.in_other:
                 moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
-                other_noises.append(Noise(component, mechanism(_other_name(spender), moved)))
+                drawn = mechanism(metric_name, _other_name(spender), moved)
+                other_noises.append(Noise(component, drawn))
         metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
         other.append(MetricPlan(metric_name, metric, tuple(other_noises)))
     selection = None

@@ -115,8 +115,8 @@ class ProblemList:
         """Adds an error of the engine.
 
         The engine's messages begin with the name of the field at fault, or with its path:
-        `metrics.seconds.clip_total`. Where the config has that key, the problem is put there and
-        the message goes on from the name.
+        `metrics.seconds.clip_total`, perhaps with a colon. Where the config has that key, the
+        problem is put there and the message goes on from the name.
 
         Args:
             path: The value that the engine was given, or the mapping that it was made of.
@@ -125,6 +125,7 @@ class ProblemList:
         """
         message = str(error)
         first, _, rest = message.partition(" ")
+        first = first.removesuffix(":")
         for made_of in (path, *around):
             place = made_of if made_of[-1:] == (first,) else (*made_of, *first.split("."))
             if place in self.source.values:
