@@ -629,6 +629,14 @@ def test_a_selection_that_pydp_cannot_draw_from_is_refused_before_rows_are_read(
         plan_tables({"t": table}, Budget(1.0, 1e-6))
 
 
+@pytest.mark.parametrize("noise", ["laplace", "gaussian"])
+def test_more_epsilon_than_one_mechanism_may_have_is_divided_first(noise):
+    metrics = {"a": Count(), "b": PrivacyUnitCount()}
+    (plan,) = plan_tables({"t": Table("k", metrics, noise=noise)}, Budget(800.0, 1e-6))
+    assert plan.selection.epsilon <= 300
+    assert all(metric.noises[0].mechanism.noise == noise for metric in plan.metrics)
+
+
 @pytest.mark.parametrize("budget", [Budget(301.0), Budget(310.0, 1e-9)])
 def test_more_epsilon_than_one_mechanism_may_have_is_refused(budget):
     with pytest.raises(ValueError, match=r"epsilon of t\.n is 3[01].*; allowed: .* at most 300"):
