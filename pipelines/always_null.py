@@ -64,7 +64,7 @@ def _members(
     release: LoadedRelease, source: Input, files: Sequence[InputFile]
 ) -> Iterator[tuple[KeyPath, str]]:
     try:
-        members = sample_members([file.path for file in files])
+        members = sample_members([file.path for file in files if file.size])
     except InputError as error:
         yield ("input", "files"), str(error)
         return
@@ -76,9 +76,11 @@ def _members(
         in_a_file = column in source.types and column not in source.optional
         if in_a_file and column not in members.counts:
             known = f"; most have: {', '.join(members.common)}" if members.common else ""
+            added = release.spec.added_columns(path)
+            adds = f"; the config adds: {', '.join(added)}" if added else ""
             yield (
                 path,
-                f"no member {column!r} in the first JSON lines{known}"
-                f"{did_you_mean(column, members.common)}; "
+                f"no member {column!r} in the first JSON lines{known}{adds}"
+                f"{did_you_mean(column, [*members.common, *added])}; "
                 "a member that few lines have is listed in input.optional",
             )

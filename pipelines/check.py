@@ -54,8 +54,9 @@ def check_input(
         The files, none for BigQuery, and the type that each column has in all of them.
 
     Raises:
-        ConfigError: A glob matches nothing, a file cannot be read, or a column is missing or has a
-            type that does not fit; at the position in the config, naming the file.
+        ConfigError: A glob matches nothing, no file has columns, a file cannot be read, or a column
+            is missing or has a type that does not fit; at the position in the config, naming the
+            file.
     """
     problems = ProblemList(release.source)
     if isinstance(source, BigQueryInput):
@@ -96,6 +97,7 @@ def check_input(
 
 
 def _match(source: Input, problems: ProblemList) -> list[InputFile]:
+    """Returns the files to read: not those of 0 bytes, but where the format has no header."""
     files: dict[str, InputFile] = {}
     for index, glob in enumerate(source.files):
         try:
@@ -108,7 +110,18 @@ def _match(source: Input, problems: ProblemList) -> list[InputFile]:
             folders = tuple({**dict(known.folders), **dict(file.folders)}.items())
             files[file.path] = InputFile(file.path, file.size, folders)
     problems.raise_if_any()
-    return list(files.values())
+    if source.format == "jsonl":
+        return list(files.values())
+    with_columns = [file for file in files.values() if file.size]
+    if not with_columns:
+        for index, glob in enumerate(source.files):
+            problems.add(
+                ("input", "files", index),
+                f"every file that matches {glob} has 0 bytes, so there are no columns; "
+                f"allowed: {source.format} files, also without rows",
+            )
+        problems.raise_if_any()
+    return with_columns
 
 
 def _problems(
@@ -117,7 +130,7 @@ def _problems(
     for path, column, role, at in release.spec.input_columns():
         if column not in schema:
             if column not in optional:
-                known = _known(release, schema, column, types=at is not None)
+                known = _known(release, schema, path, column, types=at is not None)
                 yield path, f"no column {column!r} in {file.path}{known}", at
             continue
         try:
@@ -136,12 +149,18 @@ def check_type(column: str, dtype: pl.DataType, role: Role) -> None:
         canonical_type(column, dtype)
 
 
-def _known(release: LoadedRelease, schema: Schema, column: str, *, types: bool) -> str:
+def _known(
+    release: LoadedRelease, schema: Schema, path: KeyPath, column: str, *, types: bool
+) -> str:
     """Returns the columns to name in a message; the first line of a csv file may be a row."""
+    added = release.spec.added_columns(path)
+    adds = f"; the config adds: {', '.join(added)}" if added else ""
+    adds += did_you_mean(column, [*schema, *added])
+    own = {name: dtype for name, dtype in schema.items() if name not in added}
     if release.spec.input.file_format == "csv":
-        return f", whose first line has {len(schema)} fields{did_you_mean(column, schema)}"
-    columns = (f"{name} ({dtype})" if types else name for name, dtype in schema.items())
-    return f"; it has: {', '.join(columns)}{did_you_mean(column, schema)}"
+        return f", whose first line has {len(own)} fields{adds}"
+    columns = (f"{name} ({dtype})" if types else name for name, dtype in own.items())
+    return f"; it has: {', '.join(columns)}{adds}"
 
 
 def _unwritable(

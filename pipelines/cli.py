@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -26,6 +28,10 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The release YAML.")]
 
 
+_NOBODY_READS = 141
+"""Exit code of a program whose output goes to `head` and on: what a shell says of SIGPIPE."""
+
+
 def _user_errors(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -36,6 +42,10 @@ def _user_errors(command: Callable[P, None]) -> Callable[P, None]:
         except ConfigError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
+        except BrokenPipeError:
+            # Python flushes what is left when it ends, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_NOBODY_READS) from None
 
     return wrapped
 

@@ -66,7 +66,7 @@ class InputFile:
 
 
 def match_files(glob: str) -> list[InputFile]:
-    """Returns the non-empty files that match a glob, by path.
+    """Returns the files that match a glob, by path; some may have no bytes.
 
     Raises:
         InputError: Nothing matches.
@@ -79,7 +79,6 @@ def match_files(glob: str) -> list[InputFile]:
     files = [
         InputFile(match.path, match.size_in_bytes, folder_values(glob, match.path))
         for match in result.metadata_list
-        if match.size_in_bytes
     ]
     if not files:
         raise InputError(f"no file matches {glob}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -25,9 +25,12 @@ from transforms.table import PrivateSelection, PublicKeys, Table
 if TYPE_CHECKING:
     import pandas as pd
 
+Frame = TypeVar("Frame", "pd.DataFrame", pl.DataFrame, pa.Table)
+"""A table in memory."""
+
 
 def aggregate(
-    data: pd.DataFrame | pl.DataFrame | pa.Table,
+    data: Frame,
     *,
     unit: str | Sequence[str],
     keys: str | Sequence[str],
@@ -38,13 +41,13 @@ def aggregate(
     noise: NoiseChoice = AUTO,
     guarantee: Guarantee = Guarantee(),
     other: bool = False,
-) -> pd.DataFrame:
+) -> Frame:
     """Releases one table of a data frame: a differentially private group-by.
 
     Every call draws again and spends the budget again.
 
     Args:
-        data: Raw rows.
+        data: Raw rows: a pandas or Polars frame, or an Arrow table.
         unit: Privacy unit columns; there may be none where single rows are protected.
         keys: Key columns.
         metrics: Metrics by the name of their column.
@@ -56,7 +59,8 @@ def aggregate(
         other: Whether partitions that are not selected are released as one row with null keys.
 
     Returns:
-        One row per released partition, with the columns described in `transforms.render`.
+        One row per released partition, with the columns described in `transforms.render`; of the
+        same kind as the data.
     """
     table = Table(keys, metrics, bounds, partitions, noise, other=other)
     (plan,) = plan_tables({"table": table}, budget, guarantee)
@@ -65,7 +69,8 @@ def aggregate(
     rows = [done.drawn]
     if done.other is not None:
         rows.append(draw_other(done.other, plan))
-    return render(pl.concat(rows, how="vertical_relaxed"), plan).to_pandas()
+    released: Frame = _like(data, render(pl.concat(rows, how="vertical_relaxed"), plan))
+    return released
 
 
 def exact_partials(
@@ -79,6 +84,15 @@ def exact_partials(
     if plan.public_keys is not None:
         partials.append(public_zeros(plan))
     return add_up(partials, plan)
+
+
+def _like(data: object, released: pl.DataFrame) -> Any:
+    """Returns a frame as what the data is: a pandas or Polars frame, or an Arrow table."""
+    if isinstance(data, pa.Table):
+        return released.to_arrow(compat_level=pl.CompatLevel.oldest())
+    if isinstance(data, pl.DataFrame):
+        return released
+    return released.to_pandas()
 
 
 def as_arrow(data: pd.DataFrame | pl.DataFrame | pa.Table) -> pa.Table:

@@ -28,8 +28,8 @@ SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian", "weigh
 AUTO: Final = "auto"
 """Stands for the kind of noise or selection with the smallest error (`transforms.choices`)."""
 
-NoiseChoice = Literal["auto"] | NoiseKind
-SelectionChoice = Literal["auto"] | SelectionStrategy
+NoiseChoice = Literal["auto", "laplace", "gaussian"]
+SelectionChoice = Literal["auto", "truncated_geometric", "laplace", "gaussian", "weighted_gaussian"]
 
 THRESHOLD_NOISE: Mapping[SelectionStrategy, NoiseKind] = {
     "laplace": "laplace",

@@ -186,11 +186,14 @@ def plan_table(
         ValueError: PyDP cannot draw from a mechanism.
     """
 
-    def mechanism(spender: str, moved: Sensitivity) -> AdditiveMechanism:
+    def mechanism(metric: str, spender: str, moved: Sensitivity) -> AdditiveMechanism:
         loss = calibration.losses[full_name(name, spender)]
         assert isinstance(loss, GaussianLoss | LaplaceLoss)
         planned = AdditiveMechanism.of(loss, moved)
-        check_mechanism(planned)
+        try:
+            check_mechanism(planned)
+        except ValueError as error:
+            raise ValueError(f"metrics.{metric}: {error}") from None
         return planned
 
     selection = None
@@ -212,10 +215,11 @@ def plan_table(
                 assert isinstance(selection, ThresholdSelection)
                 noises.append(Noise(component, unit_noise(selection)))
             else:
-                noises.append(Noise(component, mechanism(spender, moved)))
+                noises.append(Noise(component, mechanism(metric_name, spender, moved)))
             if metric_name in table.in_other:
                 moved = sensitivity(component.entries, table.bounds, guarantee, merged=True)
-                other_noises.append(Noise(component, mechanism(other_name(spender), moved)))
+                drawn = mechanism(metric_name, other_name(spender), moved)
+                other_noises.append(Noise(component, drawn))
         metrics.append(MetricPlan(metric_name, metric, tuple(noises)))
         other.append(MetricPlan(metric_name, metric, tuple(other_noises)))
     return TablePlan(

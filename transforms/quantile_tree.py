@@ -6,6 +6,11 @@ looks at the children of the nodes on its way only, and draws their noise then. 
 partition see the same noisy counts. That is the same as drawing all nodes and publishing what was
 looked at (A. Smith, *Privacy-preserving statistical estimation with optimal convergence rates*,
 2011; google/differential-privacy, *Computing quantiles with a tree*).
+
+Intervals are made for partitions with many more rows than the noise moves ranks by. With fewer than
+about 3 standard deviations of the rank (`TreeShape.rank_std`), or 10 for ranks near 0 and 1, they
+hold the exact quantile in less than 95 % of releases: in 74 % at worst, in simulations of rows that
+are spread evenly, all equal, or exponential.
 """
 
 from __future__ import annotations

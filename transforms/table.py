@@ -139,25 +139,19 @@ class Table:
         if not self.metrics and isinstance(self.partitions, PublicKeys):
             raise ValueError("a table with public keys needs at least one metric")
         for name in self.metrics:
-            if ":" in name or name in (SELECTION, OTHER):
-                raise ValueError(
-                    f"{name!r} is no name for a metric; allowed: names without a colon, "
-                    f"other than {SELECTION!r} and {OTHER!r}"
-                )
+            check_metric_name(name)
         for name, metric in self.metrics.items():
             if not isinstance(metric, Metric):
                 raise ValueError(f"{name} is {metric!r}; allowed: a metric such as Count()")
             for column in (*metric.value_columns, *metric.identity_columns):
-                check_column_name(column)
+                if not _is_column_name(column):
+                    raise ValueError(
+                        f"metrics.{name}: column {column!r} cannot be used under this name; "
+                        "allowed: rename it"
+                    )
         for name in self.keys:
             check_column_name(name)
-        names = [
-            *self.keys,
-            *(column for name, metric in self.metrics.items() for column in _columns(name, metric)),
-        ]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
+        self._check_columns()
         check_noise_choice(self.noise)
         if isinstance(self.partitions, PublicKeys):
             listed = self.partitions.columns
@@ -166,17 +160,29 @@ class Table:
                     f"the public key list has the columns {', '.join(listed)}; "
                     f"the keys are {', '.join(self.keys)}"
                 )
-        if self.other and not (isinstance(self.partitions, PrivateSelection) and self.in_other):
-            raise ValueError(
-                "other adds up what private selection leaves out; allowed: with private selection, "
-                "and with a metric other than privacy_unit_count"
-            )
+        if self.other:
+            check_other(self.metrics, public=isinstance(self.partitions, PublicKeys))
         allowed = self._names()
         for name, share in self.shares.items():
             if name not in allowed:
                 raise ValueError(f"shares names {name!r}; allowed: {', '.join(allowed)}")
             check_share(name, share)
         check_share("share", self.share)
+
+    def _check_columns(self) -> None:
+        names = list(self.keys)
+        for metric_name, metric in self.metrics.items():
+            own = list(_columns(metric_name, metric))
+            repeated = sorted({name for name in own if name in names or own.count(name) > 1})
+            if repeated:
+                raise ValueError(
+                    f"metrics.{metric_name}: {', '.join(repeated)} names more than one column of "
+                    "the table"
+                )
+            names += own
+        repeated = sorted({name for name in self.keys if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
 
     @property
     def spenders(self) -> dict[str, float]:
@@ -217,6 +223,34 @@ class Table:
         )
 
 
+def check_metric_name(name: str) -> None:
+    """Raises a ValueError when a metric has a name that means something else."""
+    if ":" in name or name in (SELECTION, OTHER):
+        raise ValueError(
+            f"{name!r} is no name for a metric; allowed: names without a colon, "
+            f"other than {SELECTION!r} and {OTHER!r}, which are shares of a table's budget"
+        )
+
+
+def check_other(metrics: Mapping[str, Metric], *, public: bool) -> None:
+    """Raises a ValueError when a table cannot have a row of other partitions.
+
+    Args:
+        metrics: Its metrics.
+        public: Whether its partitions are listed in advance.
+    """
+    if public:
+        raise ValueError(
+            "other is for what is not selected, and the partitions are public; allowed: with "
+            "private selection"
+        )
+    if not any(metric.adds_up for metric in metrics.values()):
+        raise ValueError(
+            "other needs a metric that adds up; allowed: with a metric other than "
+            "privacy_unit_count"
+        )
+
+
 def column_names(what: str, names: str | Sequence[str]) -> tuple[str, ...]:
     """Returns one or several column names as a tuple.
 
@@ -233,9 +267,13 @@ def column_names(what: str, names: str | Sequence[str]) -> tuple[str, ...]:
 
 def check_column_name(name: str) -> None:
     """Raises a ValueError when a column has a name that the engine or Polars uses itself."""
-    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
-    if is_pattern or name.startswith(RESERVED):
+    if not _is_column_name(name):
         raise ValueError(f"column {name!r} cannot be used under this name; allowed: rename it")
+
+
+def _is_column_name(name: str) -> bool:
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return not (is_pattern or name.startswith(RESERVED))
 
 
 def released_columns(metric: str) -> tuple[str, str, str, str]:

@@ -69,6 +69,19 @@ def refuse(problems: Iterator[Found]) -> None:
         raise PydanticCustomError(PROBLEMS, PROBLEMS, {"problems": found})
 
 
+def refused(path: KeyPath, check: Callable[[], object]) -> Iterator[tuple[KeyPath, str]]:
+    """Yields what the engine refuses, placed.
+
+    Args:
+        path: Place inside the model; a message that begins with the name there goes on from it.
+        check: Raises a ValueError where something is wrong.
+    """
+    try:
+        check()
+    except ValueError as error:
+        yield path, str(error).removeprefix(f"{path[-1]} ")
+
+
 def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the values, or raises a ValueError when one is there more than once."""
     repeated = sorted({value for value in values if values.count(value) > 1})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipelines.spec.errors import KeyPath, did_you_mean
+from pipelines.spec.fields import refused
 from pipelines.spec.placed_tables import placed_tables
 from pipelines.spec.publish_spec import PercentChangeSpec
+from transforms.postprocess.consistency import check_nested
 from transforms.table import released_columns
 
 if TYPE_CHECKING:
@@ -86,13 +89,8 @@ def _consistency_problems(table: TableSpec) -> Iterator[tuple[KeyPath, str]]:
     if len(levels) == 1:
         yield place, "there is one level only; allowed: two or more"
     for coarser, finer in pairwise(levels):
-        above, below = coarser.spec.key_columns, finer.spec.key_columns
-        if not set(above) < set(below):
-            yield (
-                finer.path[2:],
-                f"the keys {', '.join(above)} are not among {', '.join(below)}, as consistent "
-                "needs; allowed: levels that each have the keys of the one before, and more",
-            )
+        keys = [coarser.spec.key_columns, finer.spec.key_columns]
+        yield from refused(finer.path[2:], partial(check_nested, keys))
     for level in levels:
         if level.spec.public is None:
             yield (

@@ -71,8 +71,10 @@ class PrivacySpec(
     @model_validator(mode="after")
     def _stated_once(self) -> PrivacySpec:
         if (self.epsilon is None) == (self.rho is None):
-            how = "neither is given" if self.epsilon is None else "both are given"
-            raise ValueError(f"epsilon or rho says how much may be lost: {how}; allowed: one")
+            how = (
+                "neither epsilon nor rho is" if self.epsilon is None else "both epsilon and rho are"
+            )
+            raise ValueError(f"{how} given; allowed: one of the two")
         return self
 
     @field_validator("unit", mode="wrap")

@@ -65,6 +65,20 @@ class ReleaseSpec(Model):
         }
         return {**units, **self.input.expression_paths}
 
+    def added_columns(self, path: KeyPath) -> list[str]:
+        """Returns the columns that the config adds to those of the input, as a place sees them.
+
+        Args:
+            path: A place in the config; an expression sees the derived columns above it.
+
+        Returns:
+            Columns from names of folders, then derived ones.
+        """
+        derived = list(self.input.columns)
+        if path[:2] == ("input", "columns"):
+            derived = derived[: derived.index(str(path[2]))]
+        return list(dict.fromkeys([*self.input.folder_columns, *derived]))
+
     def named_columns(self) -> Iterator[NamedColumn]:
         """Yields every column of the prepared rows that the release uses, where it is named."""
         for index, column in enumerate(self.privacy.unit):

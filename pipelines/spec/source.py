@@ -36,6 +36,7 @@ class ConfigSource:
         values: Position of each value by its path.
         keys: Position of each mapping key by the path of its value.
         duplicates: Problems with keys that are given twice; the first counts.
+        hints: What is added to every problem with a value, by its path.
     """
 
     file: str
@@ -43,6 +44,7 @@ class ConfigSource:
     values: Mapping[KeyPath, Position]
     keys: Mapping[KeyPath, Position]
     duplicates: tuple[Problem, ...] = ()
+    hints: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def written(self, path: KeyPath) -> KeyPath:
         """Returns the longest beginning of a path that is written in the file.
@@ -85,6 +87,7 @@ class ConfigSource:
             column += position.text + at
         elif at:
             message = f"at character {at + 1} of the text: {message}"
+        message += self.hints.get(path, "")
         return Problem(self.file, message, format_path(path), position.line, column)
 
 
@@ -112,8 +115,8 @@ class ProblemList:
         """Adds an error of the engine.
 
         The engine's messages begin with the name of the field at fault, or with its path:
-        `metrics.seconds.clip_total`. Where the config has that key, the problem is put there and
-        the message goes on from the name.
+        `metrics.seconds.clip_total`, perhaps with a colon. Where the config has that key, the
+        problem is put there and the message goes on from the name.
 
         Args:
             path: The value that the engine was given, or the mapping that it was made of.
@@ -122,6 +125,7 @@ class ProblemList:
         """
         message = str(error)
         first, _, rest = message.partition(" ")
+        first = first.removesuffix(":")
         for made_of in (path, *around):
             place = made_of if made_of[-1:] == (first,) else (*made_of, *first.split("."))
             if place in self.source.values:

@@ -7,6 +7,7 @@ is written once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, get_args
 
 from pydantic import (
@@ -22,6 +23,7 @@ from pipelines.spec.fields import (
     Name,
     Share,
     refuse,
+    refused,
 )
 from pipelines.spec.level_problems import level_problems
 from pipelines.spec.level_spec import KeyNames, Level, LevelSpec
@@ -43,7 +45,7 @@ from pipelines.spec.publish_spec import (
 )
 from transforms.mechanisms import AUTO, NoiseChoice
 from transforms.metrics import Count, Metric, PrivacyUnitCount
-from transforms.table import OTHER, SELECTION
+from transforms.table import check_metric_name, check_other
 
 TAGGED_MODELS: dict[str, type[Model]] = {
     **METRIC_MODELS,
@@ -54,10 +56,6 @@ TAGGED_MODELS: dict[str, type[Model]] = {
 
 UNION_TAGS = ("<name>", *TAGGED_MODELS, "<file>", "<list>", "<mapping>", "<keys>")
 """Steps that pydantic puts into the place of an error inside a union."""
-
-
-_TAKEN = {SELECTION: "private selection", OTHER: "row of other partitions"}
-"""Names that no metric may have, with what they mean."""
 
 
 class TableSpec(
@@ -182,23 +180,12 @@ class TableSpec(
                 "the table has no metrics; it may have none with private selection, to release "
                 "only which partitions there are",
             )
-        for name, meaning in _TAKEN.items():
-            if name in self.metrics:
-                yield (
-                    ("metrics", name),
-                    f"the name stands for the {meaning} in shares; allowed: any other name",
-                )
-        if self.other and self.public is not None:
-            yield (
-                ("other",),
-                "nothing is left out where the partitions are public; allowed: with private "
-                "selection",
-            )
-        elif self.other and not any(metric.adds_up for metric in self.engine_metrics().values()):
-            yield (
-                ("other",),
-                "no metric of the table adds up; allowed: with a metric other than "
-                "privacy_unit_count",
+        for name in self.metrics:
+            yield from refused(("metrics", name), partial(check_metric_name, name))
+        if self.other:
+            public = self.public is not None
+            yield from refused(
+                ("other",), partial(check_other, self.engine_metrics(), public=public)
             )
         additive, never_negative = self._additive(), self._never_negative()
         yield from derived_problems(

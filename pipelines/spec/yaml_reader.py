@@ -19,6 +19,7 @@ from yaml.reader import Reader, ReaderError
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from pipelines.spec.cut_expressions import cut_by, cut_expressions, quote_hint
 from pipelines.spec.errors import ConfigError, KeyPath, Problem, format_path
 from pipelines.spec.source import ConfigSource, Position
 
@@ -112,7 +113,9 @@ def parse_yaml(text: str, file: str = "config") -> ConfigSource:
         raise ConfigError([_syntax_problem(file, error)]) from None
     except RecursionError:
         raise ConfigError([Problem(file, "is nested too deeply")]) from None
-    source = ConfigSource(file, data, reader.values, reader.keys, tuple(reader.duplicates))
+    source = ConfigSource(
+        file, data, reader.values, reader.keys, tuple(reader.duplicates), reader.hints
+    )
     if not isinstance(data, dict):
         raise ConfigError([source.problem((), "is not a mapping; allowed: `key: value` lines")])
     return source
@@ -124,9 +127,16 @@ class _NodeReader:
     values: dict[KeyPath, Position] = field(default_factory=dict)
     keys: dict[KeyPath, Position] = field(default_factory=dict)
     duplicates: list[Problem] = field(default_factory=list)
+    hints: dict[KeyPath, str] = field(default_factory=dict)
+    cut: dict[yaml.Node, str] = field(default_factory=dict)
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
         self.values[path] = _position(node)
+        if node in self.cut:
+            self.hints[path] = self.cut[node]
+        if isinstance(node, yaml.CollectionNode):
+            for pieces, expression in cut_expressions(node):
+                self.cut |= dict.fromkeys(pieces, quote_hint(expression))
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.ScalarNode) and kind in {*_PLAIN_SCALARS, "str"}:
             text = _text(node)
@@ -152,6 +162,8 @@ class _NodeReader:
                 self.duplicates.append(self._duplicate(key, place))
                 continue
             self.keys[place] = _position(key)
+            if key in self.cut:
+                self.hints[place] = self.cut[key]
             data[_text(key)] = self.read(value, place)
         return data
 
@@ -208,6 +220,8 @@ def _syntax_problem(file: str, error: yaml.MarkedYAMLError) -> Problem:
     message = ", ".join(part for part in (error.context, error.problem) if part)
     if r"'\t'" in message:
         message = "a tab is not allowed here; indent with spaces"
+    if cut_by(error):
+        message += quote_hint()
     if mark is None:
         return Problem(file, message)
     return Problem(file, message, "", mark.line + 1, mark.column + 1)

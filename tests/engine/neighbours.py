@@ -28,7 +28,9 @@ def vectors(table, plan, in_other=lambda partition: True):
     found = {name: Counter() for name in plan.mechanisms if name != "selection"}
     for partition, values in table.items():
         for name, entries in integers(values, plan.metrics).items():
-            found.setdefault(name, Counter()).update({(partition, *entry): n for entry, n in entries.items()})
+            found.setdefault(name, Counter()).update(
+                {(partition, *entry): n for entry, n in entries.items()}
+            )
         for name in ("users", "weight"):
             if name in values:
                 found.setdefault(f"({name})", Counter())[partition] = values[name]

@@ -209,9 +209,11 @@ def test_aggregate_on_a_data_frame_agrees(exact):
         "budget": dp.Budget(1.0, 1e-6),
         "bounds": dp.Bounds(5, 1),
     }
-    results = [
-        dp.aggregate(form, **arguments) for form in (data, data.to_arrow(), data.to_pandas())
-    ]
+    forms = (data, data.to_arrow(), data.to_pandas())
+    results = [dp.aggregate(form, **arguments) for form in forms]
+    assert [type(result) for result in results] == [type(form) for form in forms]
+    results = [pl.DataFrame(result) for result in results]
+    assert results[0].schema == results[1].schema == results[2].schema
     truth = data.drop_nulls(["user", "word"]).group_by("word").agg(pl.col("user").n_unique())
     for result in results:
         assert dict(zip(result["word"], result["users"], strict=True)) == dict(truth.rows())

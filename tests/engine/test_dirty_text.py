@@ -131,7 +131,7 @@ def test_aggregate_does_not_fail(kind):
     released = dp.aggregate(
         table, unit="user", keys="k", metrics={"n": dp.Count()}, budget=dp.Budget(50.0, 1e-9)
     )
-    assert "good" in released["k"].to_list()
+    assert "good" in released["k"].to_pylist()
 
 
 # Whole runs

@@ -88,7 +88,8 @@ def ours(rows, bounds, *, noise, metric, public=None, strategy="truncated_geomet
             partitions=partitions,
             noise=noise,
         )
-    return {row.key: (row.count, row.users, round(row.sum, 1)) for row in released.itertuples()}
+    numbers = released.select("key", "count", "users", pl.col("sum").round(1))
+    return {key: tuple(row) for key, *row in numbers.iter_rows()}
 
 
 def plain(rows, clip, keys):

@@ -217,16 +217,14 @@ def test_a_release_of_msweb_has_real_partitions_with_noise_as_stated(monkeypatch
     rows = table.rows
     truth = partials(table, rows)
     monkeypatch.setattr("transforms.local.HashKey.draw", lambda: KEY)
-    released = pl.DataFrame(
-        dp.aggregate(
-            rows,
-            unit=[UNIT],
-            keys=["area_id"],
-            metrics={"rows": Count(), "users": PrivacyUnitCount()},
-            budget=dp.Budget(4.0, 1e-6),
-            bounds=table.bounds,
-            noise="gaussian",
-        )
+    released = dp.aggregate(
+        rows,
+        unit=[UNIT],
+        keys=["area_id"],
+        metrics={"rows": Count(), "users": PrivacyUnitCount()},
+        budget=dp.Budget(4.0, 1e-6),
+        bounds=table.bounds,
+        noise="gaussian",
     )
     assert 50 < released.height < truth.height
     joined = released.join(truth, on="area_id", suffix=" exact")

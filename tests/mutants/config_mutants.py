@@ -58,8 +58,8 @@ KEYS_AND_LEVELS = [
     Mutant(
         "the_other_row_is_priced_like_a_partition",
         "transforms/planning.py",
-        "guarantee, merged=True)\n                other",
-        "guarantee)\n                other",
+        "guarantee, merged=True)\n                drawn",
+        "guarantee)\n                drawn",
         (f"{OTHERS}::test_a_unit_with_nothing_selected_reaches_the_bound",),
     ),
     Mutant(

@@ -3,9 +3,12 @@
 import shutil
 from pathlib import Path
 
+import polars as pl
+
 from pipelines.plan import plan_release
 from pipelines.run import run_release
 from pipelines.spec import load_release
+from transforms.local import exact_partials
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRIPS = "valleybike_trips.parquet"
@@ -24,3 +27,20 @@ def run_recipe(release):
     """Runs a recipe and returns its tables by name."""
     done = run_release(release, plan_release(release), [], replace=False)
     return {table.plan.name: table for table in done.published}
+
+
+def exact_values(release, table, rows, key):
+    """Returns the bounded integers of a published table before noise, and all its partitions.
+
+    Args:
+        release: The release.
+        table: One of its tables.
+        rows: An Arrow table of the prepared rows.
+        key: The secret of the run.
+
+    Returns:
+        A frame with the keys, and the integers under `exact:` and their names.
+    """
+    partials = exact_partials(rows, release.spec.privacy.unit, table.plan, key)
+    keys = list(table.plan.keys)
+    return partials.select(*keys, pl.all().exclude(keys).name.prefix("exact:"))

@@ -24,14 +24,35 @@ def write_config(folder, source, *, unit="user", keys="country", metrics="users:
         metrics: Metrics.
         more: Lines for the end.
     """
+    tables = (
+        f"\n  t:\n    keys: [{keys}]\n"
+        "    bounds: {max_partitions_contributed: 4, max_contributions_per_partition: 4}\n"
+        f"    metrics: {{{metrics}}}"
+    )
+    return write_release(folder, source, tables, unit=unit, more=more)
+
+
+def write_release(
+    folder, source, tables, *, unit="user", epsilon=300.0, delta=1e-6, output="", more=""
+):
+    """Writes a release; at the default epsilon, noise and selection are next to nothing.
+
+    Args:
+        folder: Where.
+        source: What stands in the braces after `input:`.
+        tables: What stands after `tables:`.
+        unit: Privacy unit.
+        epsilon: Budget.
+        delta: Budget.
+        output: More lines of `output:`.
+        more: Lines for the end.
+    """
     config = Path(folder) / "release.yaml"
     config.write_text(
         f"release: r\ninput: {{{source}}}\n"
-        f"privacy: {{unit: {unit}, epsilon: 300, delta: 1e-6}}\n"
-        f"tables:\n  t:\n    keys: [{keys}]\n"
-        "    bounds: {max_partitions_contributed: 4, max_contributions_per_partition: 4}\n"
-        f"    metrics: {{{metrics}}}\n"
-        f"output: {{folder: out}}\n{more}"
+        f"privacy: {{unit: {unit}, epsilon: {epsilon}, delta: {delta}}}\n"
+        f"tables: {tables}\n"
+        f"output:\n  folder: out\n{output}{more}"
     )
     return config
 

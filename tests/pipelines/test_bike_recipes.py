@@ -4,10 +4,9 @@ import math
 
 import polars as pl
 import pytest
-from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, run_recipe
+from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, exact_values, run_recipe
 
 from transforms.bounding import UNITS
-from transforms.local import exact_partials
 
 pytestmark = pytest.mark.statistical
 
@@ -26,13 +25,11 @@ def run(tmp_path):
     return run
 
 
-def with_truth(release, table, key):
+def released_with_truth(release, table, key):
     """Joins a published table with its exact bounded integers, under `exact:` and their names."""
     trips = pl.read_parquet(CONFIGS / "data" / TRIPS).to_arrow()
-    partials = exact_partials(trips, release.spec.privacy.unit, table.plan, key)
-    keys = list(table.plan.keys)
-    exact = partials.select(*keys, pl.all().exclude(keys).name.prefix("exact:"))
-    return table.frame.join(exact, on=keys, how="left")
+    exact = exact_values(release, table, trips, key)
+    return table.frame.join(exact, on=list(table.plan.keys), how="left")
 
 
 def largest_noise(std, draws):
@@ -50,7 +47,7 @@ def test_durations(run, key):
     release, tables = run("bike_durations")
     assert set(tables) == {"durations", "quantiles", "effort"}
 
-    joined = with_truth(release, tables["durations"], key)
+    joined = released_with_truth(release, tables["durations"], key)
     std = joined["trips_std"][0]
     assert_near(joined, "trips", pl.col("exact:trips"), std)
     distinct = pl.col("exact:bikes:items").list.eval(
@@ -72,7 +69,7 @@ def test_durations(run, key):
     assert town_hall["seconds_p25"] <= town_hall["seconds_p50"] <= town_hall["seconds_p90"]
     assert 500 < town_hall["seconds_p50"] < 2500
 
-    joined = with_truth(release, tables["effort"], key)
+    joined = released_with_truth(release, tables["effort"], key)
     for column in ("duration_s", "n_points"):
         std = joined[f"effort_{column}_std"][0]
         assert_near(joined, f"effort_{column}", pl.col(f"exact:effort:{column}"), std)
@@ -98,7 +95,7 @@ def test_routes(run):
 
 def test_riders(run, key):
     release, tables = run("bike_riders")
-    joined = with_truth(release, tables["riders"], key)
+    joined = released_with_truth(release, tables["riders"], key)
     std = joined["riders_std"][0]
     # A rider who is another one leaves three stations and comes to three others.
     assert std == pytest.approx(math.sqrt(2) * 6 / 2, abs=0.1)

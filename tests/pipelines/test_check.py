@@ -113,9 +113,33 @@ def test_a_single_glob_that_matches_nothing_is_placed_at_its_text(folder):
     ]
 
 
-def test_a_file_without_rows_of_bytes_is_no_match(folder):
+@pytest.mark.parametrize("kind", ["parquet", "avro", "csv"])
+def test_files_of_0_bytes_alone_have_no_columns(folder, kind):
+    config = GOOD.replace("data/*.parquet", f"[data/a.{kind}, data/b*.{kind}]")
+    for name in ("a", "b1", "b2"):
+        (folder / "data" / f"{name}.{kind}").touch()
+    assert problems(folder, config) == [
+        f"release.yaml:{place(f'data/{glob}', config)}: input.files[{index}]: every file that "
+        f"matches data/{glob} has 0 bytes, so there are no columns; allowed: {kind} files, also "
+        "without rows"
+        for index, glob in enumerate((f"a.{kind}", f"b*.{kind}"))
+    ]
+
+
+@pytest.mark.parametrize("files", ["data/*.parquet", "[data/a.parquet, data/b.parquet]"])
+def test_a_file_of_0_bytes_among_others_has_no_rows(folder, files):
     (folder / "data" / "a.parquet").touch()
-    assert problems(folder)[0].endswith("no file matches data/*.parquet")
+    write(folder, "b.parquet")
+    read, _ = check(folder, GOOD.replace("data/*.parquet", files))
+    assert [Path(file.path).name for file in read] == ["b.parquet"]
+
+
+def test_json_lines_of_0_bytes_have_no_rows(folder):
+    """They have no header: whether a release runs must not tell whether there is a row."""
+    (folder / "data" / "a.jsonl").touch()
+    config = GOOD.replace("data/*.parquet", "data/*.jsonl")
+    read, _ = check(folder, config)
+    assert [Path(file.path).name for file in read] == ["a.jsonl"]
 
 
 def test_a_corrupt_file_is_named_and_the_others_are_checked_too(folder):

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from small_release import checked, problems, read_rows, write_config
+from small_release import checked, problems, read_rows, run, write_config
 
 from pipelines import json_members
 from pipelines.json_members import sample_members
@@ -140,3 +140,16 @@ def test_compressed_lines_are_looked_at(tmp_path):
     assert "did you mean 'country'?" in problems(config)[0]
     path.write_bytes(b"no gzip")
     assert problems(config) == ["release.yaml:2:16: input.files: a.jsonl.gz cannot be read"]
+
+
+def test_lines_of_0_bytes_are_released_as_no_rows(tmp_path):
+    (tmp_path / "a.jsonl").touch()
+    assert run(write_config(tmp_path, "files: a.jsonl")).height == 0
+
+
+@pytest.mark.parametrize("empty", ["a.jsonl", "c.jsonl"])
+def test_files_of_0_bytes_are_not_looked_into(tmp_path, empty):
+    (tmp_path / empty).touch()
+    write_lines(tmp_path / "b.jsonl", {"usr": "a", "country": "DE"})
+    (problem,) = problems(write_config(tmp_path, "files: '*.jsonl'"))
+    assert "no member 'user' in the first JSON lines; most have: usr, country" in problem

@@ -20,8 +20,11 @@ from pipelines.emoji_catalogue import COUNTRIES
 from pipelines.plan import plan_release
 from pipelines.run import RunError, run_release
 from pipelines.spec import load_release
+from transforms.noise import selection_threshold
+from transforms.planning import plan_tables
 from transforms.prepare import preparation
 from transforms.prepare.functions import NAMES
+from transforms.table import Table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -133,6 +136,24 @@ def test_the_filters_and_derived_columns_are_those_of_the_plan(tmp_path):
     (text,) = [block for block in blocks("yaml", REFERENCE) if "emoji(text)" in block]
     plan = planned(text, tmp_path)
     assert list(plan.preparation.columns)[:3] == ["emoji", "hour", "region"]
+
+
+def test_the_thresholds_of_selection_are_those_that_are_named():
+    """Those of 20 partitions, at delta 1e-8."""
+
+    def units(strategy, epsilon):
+        bounds = dp.Bounds(max_partitions_contributed=20)
+        table = Table(["k"], {}, bounds, dp.PrivateSelection(strategy))
+        (plan,) = plan_tables({"t": table}, dp.Budget(epsilon, 1e-8))
+        return selection_threshold(plan.selection)
+
+    text = " ".join(REFERENCE.split())
+    assert "at epsilon 1, delta 1e-8 and 20 partitions, 358 units against 147" in text
+    assert round(units("truncated_geometric", 1.0)) == 358
+    assert round(units("gaussian", 1.0)) == round(units("weighted_gaussian", 1.0)) == 147
+    assert "at epsilon 8, 24 units against 22" in text
+    assert round(units("weighted_gaussian", 8.0)) == 24
+    assert round(units("gaussian", 8.0)) == 22
 
 
 def test_every_function_of_expressions_is_named():
@@ -350,7 +371,7 @@ def test_a_null_is_to_each_metric_what_is_said():
         bounds=dp.Bounds(),
         budget=dp.Budget(epsilon=2000, delta=1e-6),
     )
-    (row,) = released.to_dict("records")
+    (row,) = released.to_dicts()
     for name, exact in {"rows": 200, "units": 200, "distinct": 1}.items():
         assert row[name] == exact, name
     for name, exact in {"sum": 400, "move_x": 400, "move_y": 300}.items():

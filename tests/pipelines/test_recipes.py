@@ -5,12 +5,11 @@ from statistics import fmean
 
 import polars as pl
 import pytest
-from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, run_recipe
+from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, exact_values, run_recipe
 
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
 from transforms.bounding import UNITS
-from transforms.local import exact_partials
 from transforms.metrics import PrivacyUnitCount
 from transforms.noise import noise_scale, release_probability
 
@@ -25,16 +24,18 @@ def only_noise(metric):
     return noise
 
 
-def with_truth(table, release, rows, key):
+def all_with_truth(table, release, rows, key):
     """Joins a released table with its exact bounded values, in the unit of the columns."""
     plan = table.plan
-    partials = exact_partials(rows.to_arrow(), release.spec.privacy.unit, plan, key)
-    exact = partials.select(
+    counts = exact_values(release, table, rows.to_arrow(), key)
+    exact = counts.select(
         *plan.keys,
-        pl.col(UNITS).alias("units"),
+        pl.col(f"exact:{UNITS}").alias("units"),
         *(
             (
-                pl.col(UNITS if isinstance(metric.metric, PrivacyUnitCount) else metric.name)
+                pl.col(
+                    f"exact:{UNITS if isinstance(metric.metric, PrivacyUnitCount) else metric.name}"
+                )
                 * float(only_noise(metric).component.granularity)
             ).alias(f"{metric.name}_exact")
             for metric in plan.metrics
@@ -102,13 +103,13 @@ def test_bike_stations_on_the_real_trips(tmp_path, key):
     stations = tables["stations"]
     listed = pl.read_csv(CONFIGS / "data" / STATIONS)["start_station"]
     assert stations.frame["start_station"].to_list() == sorted(listed)
-    joined = with_truth(stations, release, trips, key)
+    joined = all_with_truth(stations, release, trips, key)
     assert_noise_is_as_stated(joined, stations.plan)
     all_trips = trips.join(listed.to_frame(), on="start_station", how="semi").height
     assert 0.1 * all_trips < joined["trips_exact"].sum() < all_trips
 
     routes = tables["routes"]
-    joined = with_truth(routes, release, trips, key)
+    joined = all_with_truth(routes, release, trips, key)
     assert joined["trips"].is_not_null().sum() == routes.frame.height
     assert sure_partitions(joined, routes.plan) > 10
     assert_noise_is_as_stated(joined, routes.plan)
@@ -135,7 +136,7 @@ def test_bike_hours_on_the_real_trips(tmp_path, key):
     )
     hours = tables["hours"]
     assert hours.frame.height == 7 * 24
-    assert_noise_is_as_stated(with_truth(hours, release, rows, key), hours.plan)
+    assert_noise_is_as_stated(all_with_truth(hours, release, rows, key), hours.plan)
     assert set(tables["lengths"].frame["minutes"]) <= {1, 5, 10, 15, 30, 60}
 
 
@@ -148,10 +149,10 @@ def test_emoji_weekly_on_generated_events(tmp_path, key):
 
     totals = tables["totals"]
     assert set(totals.frame["country"]) == set(COUNTRIES)
-    assert_noise_is_as_stated(with_truth(totals, release, rows, key), totals.plan)
+    assert_noise_is_as_stated(all_with_truth(totals, release, rows, key), totals.plan)
 
     by_country = tables["by_country"]
-    joined = with_truth(by_country, release, rows, key)
+    joined = all_with_truth(by_country, release, rows, key)
     assert joined["uses"].is_not_null().sum() == by_country.frame.height
     sure_partitions(joined, by_country.plan)
 

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from small_release import write_release
 
 from pipelines import run as run_module
 from pipelines.plan import plan_release
@@ -24,18 +25,10 @@ SECRET = "XQZ-private-XQZ"
 NUMBER = re.compile(r"-?\d[\d,.]*")
 
 
-def write_config(
-    folder, tables, *, files="in.parquet", unit="user", epsilon=300.0, delta=1e-6, more=""
-):
-    """Writes a release config; at the default epsilon, noise and selection are next to nothing."""
-    config = folder / "release.yaml"
-    config.write_text(
-        f"release: r\ninput: {{files: {files}{more}}}\n"
-        f"privacy: {{unit: {unit}, epsilon: {epsilon}, delta: {delta}}}\n"
-        f"tables: {{{tables}}}\n"
-        "output:\n  folder: out\n  formats: [parquet, csv]\n"
-    )
-    return config
+def write_tables(folder, tables, *, source="files: in.parquet", **privacy):
+    """Writes a release of tables, published in two formats."""
+    formats = "  formats: [parquet, csv]\n"
+    return write_release(folder, source, f"{{{tables}}}", output=formats, **privacy)
 
 
 def run(config, *beam_options, replace=False):
@@ -94,7 +87,7 @@ TABLES = (
 @pytest.fixture
 def events(tmp_path):
     EVENTS.write_parquet(tmp_path / "in.parquet")
-    return write_config(tmp_path, TABLES)
+    return write_tables(tmp_path, TABLES)
 
 
 # What comes out
@@ -188,7 +181,7 @@ def test_a_key_of_any_scalar_type_comes_out_as_it_went_in(tmp_path, kind):
     values = pl.DataFrame({"k": KEYS[kind]})
     users = pl.DataFrame({"user": USERS})
     users.join(values, how="cross").write_parquet(tmp_path / "in.parquet")
-    config = write_config(
+    config = write_tables(
         tmp_path, "t: {keys: [k], bounds: {max_partitions_contributed: 2}, metrics: {n: count}}"
     )
     run(config)
@@ -203,8 +196,8 @@ def test_dates_and_timestamps_of_text_files_are_keys_too(tmp_path):
     lines = [f"{user},2024-02-29,2024-02-29T12:30:00+02:00,7,true" for user in USERS]
     (tmp_path / "in.csv").write_text("\n".join(["user,d,t,n,b", *lines]))
     types = ", types: {d: date, t: timestamp, n: int, b: bool}"
-    config = write_config(
-        tmp_path, "t: {keys: [d, t, n, b], metrics: {c: count}}", files="in.csv", more=types
+    config = write_tables(
+        tmp_path, "t: {keys: [d, t, n, b], metrics: {c: count}}", source=f"files: in.csv{types}"
     )
     run(config)
     (row,) = published(tmp_path).select("d", "t", "n", "b").rows()
@@ -217,9 +210,9 @@ def test_a_unit_of_two_columns_is_bounded_by_both(tmp_path):
     )
     rows.write_parquet(tmp_path / "in.parquet")
     tables = "t: {keys: [k], metrics: {rows: count, units: privacy_unit_count}}"
-    run(write_config(tmp_path, tables, unit="[user, day]"))
+    run(write_tables(tmp_path, tables, unit="[user, day]"))
     assert published(tmp_path).select("rows", "units").rows()[0] == pytest.approx((180, 180), abs=1)
-    run(write_config(tmp_path, tables, unit="user"), replace=True)
+    run(write_tables(tmp_path, tables, unit="user"), replace=True)
     assert published(tmp_path).select("rows", "units").rows()[0] == pytest.approx((60, 60), abs=1)
 
 
@@ -228,7 +221,7 @@ def test_public_keys_are_all_there_whatever_the_input_has_and_no_others(tmp_path
     countries = ["DE", *[SECRET] * 59]
     frame = pl.DataFrame({"user": USERS, "country": countries}).head(rows)
     frame.write_parquet(tmp_path / "in.parquet")
-    config = write_config(tmp_path, "t: {public: {country: [XX, DE, AA]}, metrics: {n: count}}")
+    config = write_tables(tmp_path, "t: {public: {country: [XX, DE, AA]}, metrics: {n: count}}")
     run(config)
     assert published(tmp_path)["country"].to_list() == ["AA", "DE", "XX"]
     assert published(tmp_path)["n"].to_list() == pytest.approx([0, min(rows, 1), 0], abs=1)
@@ -247,7 +240,7 @@ def test_public_keys_are_all_there_whatever_the_input_has_and_no_others(tmp_path
 def test_a_table_without_partitions_is_published_empty(tmp_path, frame):
     frame.cast(pl.String).write_parquet(tmp_path / "in.parquet")
     tables = "t: {keys: [country], selection: {pre_threshold: 9}, metrics: {n: count}}"
-    run(write_config(tmp_path, tables))
+    run(write_tables(tmp_path, tables))
     assert published(tmp_path).shape == (0, 5)
     assert published(tmp_path).schema["country"] == pl.String
     assert (tmp_path / "out" / "t.csv").read_text() == "country,n,n_std,n_low,n_high\n"
@@ -258,7 +251,7 @@ def test_a_table_without_partitions_is_published_empty(tmp_path, frame):
 
 def test_bundles_that_run_twice_show_one_draw_in_every_format(tmp_path):
     EVENTS.write_parquet(tmp_path / "in.parquet")
-    config = write_config(tmp_path, TABLES, epsilon=30.0, delta=0.5)
+    config = write_tables(tmp_path, TABLES, epsilon=30.0, delta=0.5)
     done = command("run", config, "--", "--direct_runner_bundle_repeat=2")
     assert (done.returncode, done.stderr) == (0, "")
     (attempt,) = (tmp_path / ".dp-release" / "r").glob("*/")
@@ -398,7 +391,7 @@ def test_keys_that_are_not_selected_and_units_occur_nowhere(tmp_path):
         f"two: {{keys: [other, key], {bounds}, metrics: {{n: count}}}}"
     )
     # A key of one unit is released with probability at most delta, so this fails once in 1e8 runs.
-    config = write_config(tmp_path, tables, epsilon=20.0, delta=1e-11)
+    config = write_tables(tmp_path, tables, epsilon=20.0, delta=1e-11)
     done = command("run", config)
     assert (done.returncode, done.stderr) == (0, "")
     assert "common" in done.stdout
@@ -507,7 +500,7 @@ def test_dirty_rows_change_no_exit_code_no_message_and_no_line_of_output(tmp_pat
         folder.mkdir()
         write_events(folder, kind, dirty=dirty)
         types = "" if kind == "parquet" else ", types: {day: date}"
-        config = write_config(folder, KNOWN, files=f"in.{kind}", more=types)
+        config = write_tables(folder, KNOWN, source=f"files: in.{kind}{types}")
         done = command("run", config)
         lines = [NUMBER.sub("#", line).split() for line in done.stdout.splitlines()]
         names = sorted(str(path.relative_to(folder)) for path in (folder / "out").iterdir())
@@ -534,7 +527,7 @@ OUT_OF_RANGE = {
 @pytest.mark.parametrize("kind", OUT_OF_RANGE)
 def test_keys_beyond_the_calendar_do_not_stop_a_run(tmp_path, kind):
     pq.write_table(pa.table({"user": USERS, "k": OUT_OF_RANGE[kind]}), tmp_path / "in.parquet")
-    config = write_config(tmp_path, "t: {keys: [k], metrics: {n: count}}")
+    config = write_tables(tmp_path, "t: {keys: [k], metrics: {n: count}}")
     if kind == "duration":
         config.write_text(config.read_text().replace(", csv]", "]"))
     done = command("run", config)
@@ -546,7 +539,7 @@ def test_a_key_is_shown_as_it_is_and_cannot_steer_the_terminal(tmp_path):
     users = pl.DataFrame({"user": USERS})
     users.join(pl.DataFrame({"[k]": keys}), how="cross").write_parquet(tmp_path / "in.parquet")
     bounds = "bounds: {max_partitions_contributed: 5}"
-    config = write_config(tmp_path, f"t: {{keys: ['[k]'], {bounds}, metrics: {{n: count}}}}")
+    config = write_tables(tmp_path, f"t: {{keys: ['[k]'], {bounds}, metrics: {{n: count}}}}")
     done = command("run", config)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
@@ -609,7 +602,7 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize("name", ["plan", "validate"])
 def test_plan_and_validate_need_neither_beam_nor_the_input(tmp_path, name):
-    config = write_config(tmp_path, TABLES, files="gone/*.parquet")
+    config = write_tables(tmp_path, TABLES, source="files: gone/*.parquet")
     done = command(name, config, program=LAZY.format(modules=("apache_beam",)))
     assert done.stdout.endswith("left with 0 []\n"), done.stdout
     assert done.stderr == ""
@@ -617,12 +610,40 @@ def test_plan_and_validate_need_neither_beam_nor_the_input(tmp_path, name):
 
 
 def test_an_input_that_does_not_fit_leaves_no_trace(tmp_path):
-    config = write_config(tmp_path, TABLES)
+    config = write_tables(tmp_path, TABLES)
     done = command("run", config)
     assert (done.returncode, done.stdout) == (1, "")
     assert_one_line(done.stderr)
     assert done.stderr == f"{config}:2:16: input.files: no file matches {tmp_path}/in.parquet\n"
     assert list(tmp_path.iterdir()) == [config]
+
+
+def without_reader(*arguments):
+    """Runs `dp-release` with its output to a program that is gone; returns exit code and errors."""
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
+        reader.wait(timeout=50)
+        done = subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            stdout=reader.stdin,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=50,
+        )
+    return done.returncode, done.stderr
+
+
+def test_a_release_whose_output_nobody_reads_is_published(tmp_path, events):
+    assert without_reader("run", events) == (141, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("plan.json", "t.parquet", "t.csv", "known.parquet", "known.csv")
+    }
+    assert published(tmp_path).height == 3
+    assert_nothing_left_beside(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["plan", "--json"], ["validate"]])
+def test_a_plan_that_nobody_reads_ends_quietly(events, arguments):
+    assert without_reader(*arguments, events) == (141, "")
 
 
 # Wrong commands

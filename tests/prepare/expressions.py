@@ -57,6 +57,13 @@ OF_ONE_ROW = (
     *("extract(epoch from time)", "date_part('week', day)", "hour(time)", "year(clock)"),
     *("strftime(time, '%G-W%V %H')", "from_epoch(whole)", "from_epoch(number, 'ms')"),
     *("from_epoch(id, 'us')", "time + interval '1 month'", "clock - interval '3 hours'"),
+    *(
+        "day >= date '2026-11-01'",
+        "time < timestamp '2026-11-01 12:00'",
+        "clock = date '0001-01-01'",
+    ),
+    *("coalesce(clock, timestamp '9999-12-31 23:59:59.999999')", "day in (date '1970-01-01')"),
+    *("date_part('epoch', timestamp '2026-03-29T01:30:00+01:00') - whole",),
     *("day + interval '2 weeks'", "time - interval '10 years'"),
     *("time_bucket(time, '6 hours', 'Europe/Berlin')", "time_bucket(clock, '15 minutes')"),
     *("time_bucket(day, '1 week')", "time_bucket(time, '3 months', 'Australia/Lord_Howe')"),

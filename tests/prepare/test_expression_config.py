@@ -132,6 +132,11 @@ def test_the_plan_says_what_rows_and_columns_there_are(folder):
             "several values for one row",
         ),
         (("emoji(text)", "'it''s' || sum(text)"), "6:12", "at character 12 of the text: sum()"),
+        (
+            ("version >= '7.0'", "time >= DATE '2026-11-31'"),
+            "4:23",
+            "'2026-11-31' is not a date; allowed: such as DATE '2026-11-01'",
+        ),
         (("emoji(text)", "hour + 1"), "6:12", "'hour' is derived later"),
         (
             ("'area')", "'aera')"),
@@ -151,6 +156,40 @@ def test_validate_refuses_at_the_place_in_the_file(folder, change, place, messag
     (found,) = refused(folder, change)
     assert found.startswith(f"r.yaml:{place}: ")
     assert message in found
+
+
+HINT = "; in brackets and braces, a text with a comma is put in quotes: "
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "expression"),
+    [
+        (("[user, date(time)]", "[user, substr(text, 1)]"), "10:", '"substr(text, 1)"'),
+        (("[user, date(time)]", "[if(text in (text, user), user, text)]"), "10:22", '"if(text in'),
+        (("  columns:\n", "  columns: {a: concat(text, user)}\n"), "5:", '"concat(text, user)"'),
+        (("[user, date(time)]", "[user, date(time, 'UTC')]"), "10:32", '"f(x, y)"'),
+        (("  columns:\n", "  columns: {b: bin(other, [1, 2])}\n"), "5:", '"f(x, y)"'),
+    ],
+)
+def test_an_expression_that_is_cut_at_a_comma_is_to_be_quoted(folder, change, place, expression):
+    if "columns" in change[0]:
+        rest = CONFIG[CONFIG.index("    emoji: ") : CONFIG.index("privacy:")]
+        config = CONFIG.replace(rest, "")
+    else:
+        config = CONFIG
+    with pytest.raises(ConfigError) as caught:
+        load(folder, change, config=config)
+    first = lines(folder, caught)[0]
+    assert first.startswith(f"r.yaml:{place}")
+    assert f"{HINT}{expression}" in first
+
+
+def test_an_expression_in_quotes_and_balanced_entries_have_no_hint(folder):
+    for unit in ("[user, 'substr(text, 1']", "[user, dat(time)]", "['f(x', now()]"):
+        (folder / "r.yaml").write_text(CONFIG.replace("[user, date(time)]", unit))
+        with pytest.raises(ConfigError) as caught:
+            load_release(folder / "r.yaml")
+        assert HINT not in str(caught.value)
 
 
 def test_problems_of_several_expressions_are_told_at_once(folder):
@@ -190,6 +229,37 @@ def test_what_does_not_fit_the_input_is_told_with_its_columns_and_types(
         assert "; it has: user (String), text (String), time (Datetime" in found
     elif place != "16:41":
         assert "; the columns that are read: user (String), " in found
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_the_config_adds(folder):
+    """Derived ones above the place, and those of folders; a derived column that hides one once."""
+    (folder / "events/dt=2026-11-01").mkdir(parents=True)
+    pl.DataFrame(schema=TYPES).write_parquet(folder / "events/dt=2026-11-01/a.parquet")
+    hive = ("files: data.parquet", "files: events/dt=*/*.parquet")
+    (found,) = unfit(folder, hive, ("keys: [emoji, area]", "keys: [emojis, area]"))
+    assert found.startswith("r.yaml:15:12: tables.t.keys[0]: no column 'emojis' in events/")
+    assert found.endswith(
+        "; it has: user, text, time, country, version, other; the config adds: dt, emoji, hour, "
+        "area; did you mean 'emoji'?"
+    )
+    (found,) = unfit(folder, hive, ('"hour(time)"', '"hour(tme)"'))
+    assert "; the config adds: dt, emoji; did you mean 'time'?" in found
+    (found,) = unfit(folder, ("version >= '7.0'", "emojy = 'x'"))
+    assert "other (Int64); the config adds: emoji, hour, area; did you mean 'emoji'?" in found
+    (found,) = unfit(folder, ("[user, date(time)]", "[user, upper(emjoi)]"))
+    assert "; the config adds: emoji, hour, area; did you mean 'emoji'?" in found
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_text_files_are_told_with_the_columns_that_the_config_adds(folder, kind):
+    data = pl.DataFrame({"user": ["a"], "text": ["b"], "country": ["DE"], "version": ["8"]})
+    data = data.with_columns(time=pl.lit("2026-11-01"))
+    data.write_csv(folder / "data.csv") if kind == "csv" else data.write_ndjson(
+        folder / "data.jsonl"
+    )
+    files = (CSV[0][0], CSV[0][1].replace("csv", kind))
+    (found,) = unfit(folder, files, ("keys: [emoji, area]", "keys: [emojis, area]"))
+    assert "; the config adds: emoji, hour, area; did you mean 'emoji'?" in found
 
 
 def test_files_whose_columns_in_expressions_differ_in_type_are_refused(folder):

@@ -1,8 +1,11 @@
 """What is no expression of one row is refused, at its place."""
 
+import re
+
 import pytest
 
-from transforms.prepare.functions import NAMES
+from transforms.prepare.dialects import HINTS
+from transforms.prepare.functions import _OTHER_ROWS, _VOLATILE, NAMES, unknown_function
 from transforms.prepare.parse import MAX_DEPTH, parse
 from transforms.prepare.preparation import Preparation, PreparationError
 from transforms.prepare.tree import Call, Column, ExpressionError, Literal, calls, columns
@@ -125,6 +128,52 @@ def test_the_place_of_the_offender_is_told(text, at, reason):
     with pytest.raises(PreparationError, match=reason) as caught:
         Preparation({"derived": text})
     assert caught.value.problems[0][0].at == at
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("ifnull(x, y)", "coalesce(x, y)"),
+        ("NVL(x, y)", "coalesce(x, y)"),
+        ("iff(x, 1, 2)", "if(condition, x, y)"),
+        ("len(x)", "length(text)"),
+        ("date_trunc('day', x)", "time_bucket(time, '1 day')"),
+        ("to_timestamp(x)", "CAST(x AS timestamp)"),
+        ("datetime(x)", "CAST(x AS timestamp)"),
+        ("dateadd('day', 1, x)", "time + INTERVAL '3 hours'"),
+        ("date_format(x, '%Y')", "strftime(time, '%Y-%m')"),
+        ("x at time zone 'UTC'", "local_time(time, 'Europe/Berlin')"),
+        ("x rlike 'a'", "regexp_like(text, 'pattern')"),
+        ("x ^ 2", "pow(x, y)"),
+    ],
+)
+def test_functions_of_other_dialects_are_told_what_says_the_same(text, instead):
+    with pytest.raises(PreparationError) as caught:
+        Preparation({"derived": text})
+    (message,) = [message for _, message in caught.value.problems]
+    assert message.endswith(f"; allowed: {instead}")
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_hints_are_for_functions_that_are_not_there_and_name_those_that_are(name):
+    assert name not in {*NAMES, *_VOLATILE, *_OTHER_ROWS}
+    assert name == name.lower()
+    assert unknown_function(name) == f"no function {name!r}; allowed: {HINTS[name]}"
+    assert set(re.findall(r"([a-z_0-9]+)\(", HINTS[name])) <= {*NAMES}
+
+
+@pytest.mark.parametrize("text", ["getdate()", "now()", "sysdate()", "curdate()", "utc_date()"])
+def test_the_clock_is_refused_with_a_reason(text):
+    with pytest.raises(PreparationError, match="does not depend on the row alone"):
+        Preparation({"derived": text})
+
+
+@pytest.mark.parametrize("name", ["current_date", "CURRENT_TIMESTAMP", "localtime", "sysdate"])
+def test_the_clock_without_parentheses_is_a_column_only_in_quotes(name):
+    with pytest.raises(PreparationError, match="does not depend on the row alone"):
+        Preparation({"derived": f"year({name})"})
+    derived = Preparation({"derived": f'year("{name}")'})
+    assert [column for _, column in derived.named_columns] == [name]
 
 
 def test_a_tree_has_columns_constants_and_calls():

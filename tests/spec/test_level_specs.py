@@ -61,7 +61,7 @@ def test_a_level_takes_what_it_does_not_say_from_the_table(release):
     assert (first.bounds, second.bounds) == (Bounds(3, 1), Bounds(max_contributions=7))
     assert first.partitions == PrivateSelection()
     assert second.partitions == PrivateSelection("laplace")
-    assert (first.noise, second.noise) == ("laplace", "gaussian")
+    assert (first.noise, second.noise) == ("auto", "gaussian")
     assert (first.other, second.other) == (True, False)
     assert first.shares == {"selection": 2, "other": 4}
     assert second.shares == {"n": 5}
@@ -69,10 +69,11 @@ def test_a_level_takes_what_it_does_not_say_from_the_table(release):
 
 def test_the_share_of_a_table_is_divided_among_its_levels(release):
     levels = [["a"], {"keys": ["b"], "share": 2}]
+    given = {"noise": "laplace", "selection": "truncated_geometric"}
     plan = plan_release(
         release(
-            uses={"levels": levels, "metrics": COUNT, "share": 2},
-            t={"keys": ["a"], "metrics": COUNT},
+            uses={"levels": levels, "metrics": COUNT, "share": 2, **given},
+            t={"keys": ["a"], "metrics": COUNT, **given},
         )
     )
     spent = {
@@ -150,7 +151,7 @@ def test_the_plan_names_levels_other_rows_and_what_is_made_consistent(release):
     agreeing = {"levels": [["a", "b"], ["a"]], "public": public, "metrics": COUNT}
     plan = plan_release(
         release(
-            uses={"levels": [["a"], ["b"]], "metrics": COUNT, "other": True},
+            uses={"levels": [["a"], ["b"]], "metrics": COUNT, "other": True, "noise": "laplace"},
             sums={**agreeing, "consistent": True},
         )
     )

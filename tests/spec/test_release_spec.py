@@ -83,8 +83,8 @@ def test_defaults():
     assert spec.output.formats == ("parquet",)
     table = make_tables(load_release(SMALLEST))["table"]
     assert table.bounds == Bounds(1, 1)
-    assert table.partitions == PrivateSelection("truncated_geometric")
-    assert (table.noise, table.share, dict(table.shares)) == ("laplace", 1.0, {})
+    assert table.partitions == PrivateSelection("auto")
+    assert (table.noise, table.share, dict(table.shares)) == ("auto", 1.0, {})
 
 
 def test_delta_is_zero_by_default(write):
@@ -323,7 +323,7 @@ def test_what_is_written_is_what_is_planned(tmp_path_factory, tables, epsilon, d
     assert [plan.name for plan in plans] == list(tables)
     for plan in plans:
         assert [metric.name for metric in plan.metrics] == list(tables[plan.name]["metrics"])
-    assert 0.995 * epsilon <= planned.cost.price.epsilon <= epsilon
+    assert 0.995 * epsilon <= planned.cost.prices[0].epsilon <= epsilon
 
 
 def test_the_package_is_imported_without_beam():

@@ -39,6 +39,7 @@ from transforms.sensitivity import Sensitivity
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 PUBLIC = PublicKeys(pl.DataFrame({"k": ["a", "b"]}))
+GEOMETRIC = PrivateSelection("truncated_geometric")
 LARGEST_NOISE = 2**47
 """Laplace noise of the largest scale, 2^40, is beyond this with probability exp(-128)."""
 
@@ -231,7 +232,12 @@ def test_squares_of_gaussian_losses_are_divided_by_shares():
 def test_delta_is_divided_among_the_selections_and_the_rest_is_for_noise():
     plans = plan_tables(
         {
-            "private": Table(["k"], {"rows": Count(), "users": PrivacyUnitCount()}, share=3),
+            "private": Table(
+                ["k"],
+                {"rows": Count(), "users": PrivacyUnitCount()},
+                partitions=GEOMETRIC,
+                share=3,
+            ),
             "other": Table(["k"], {"n": Count()}, partitions=PrivateSelection("gaussian")),
             "public": Table(["k"], {"rows": Count()}, partitions=PUBLIC),
         },
@@ -641,10 +647,20 @@ def test_a_selection_that_pydp_cannot_draw_from_is_refused_before_rows_are_read(
         plan_tables({"t": table}, Budget(1.0, 1e-6))
 
 
+@pytest.mark.parametrize("noise", ["laplace", "gaussian"])
+def test_more_epsilon_than_one_mechanism_may_have_is_divided_first(noise):
+    metrics = {"a": Count(), "b": PrivacyUnitCount()}
+    (plan,) = plan_tables(
+        {"t": Table("k", metrics, partitions=GEOMETRIC, noise=noise)}, Budget(800.0, 1e-6)
+    )
+    assert plan.selection.epsilon <= 300
+    assert all(metric.noises[0].mechanism.noise == noise for metric in plan.metrics)
+
+
 @pytest.mark.parametrize("budget", [Budget(301.0), Budget(310.0, 1e-9)])
 def test_more_epsilon_than_one_mechanism_may_have_is_refused(budget):
     with pytest.raises(ValueError, match=r"epsilon of t\.n is 3[01].*; allowed: .* at most 300"):
-        plan_tables({"t": Table(["k"], {"n": Count()}, partitions=PUBLIC)}, budget)
+        plan_tables({"t": Table(["k"], {"n": Count()}, partitions=PUBLIC, noise="laplace")}, budget)
 
 
 def test_the_same_tables_give_the_same_plan():

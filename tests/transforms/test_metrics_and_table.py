@@ -146,7 +146,7 @@ def test_selections_that_are_allowed(strategy, pre_threshold):
 
 @pytest.mark.parametrize("strategy", ["exponential", "", "Laplace"])
 def test_other_strategies_are_refused(strategy):
-    expected = says(repr(strategy), "allowed: truncated_geometric, laplace, gaussian")
+    expected = says(repr(strategy), "allowed: auto, truncated_geometric, laplace, gaussian")
     with pytest.raises(ValueError, match=expected):
         PrivateSelection(strategy)
 
@@ -238,7 +238,7 @@ def test_no_two_columns_have_one_name(keys, metrics, repeated):
 
 
 def test_unknown_noise_is_refused():
-    with pytest.raises(ValueError, match="noise is 'uniform'; allowed: laplace, gaussian"):
+    with pytest.raises(ValueError, match="noise is 'uniform'; allowed: auto, laplace, gaussian"):
         table(noise="uniform")
     with pytest.raises(ValueError, match="noise is 'uniform'; allowed: laplace, gaussian"):
         AdditiveMechanism("uniform", 1.0, 1, 1)

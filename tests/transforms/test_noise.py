@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noise_oracles import FALSE_ALARM, gaussian_delta, phi, rate_fits
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
 from pydp.algorithms.partition_selection import create_partition_strategy
 from scipy.stats import binom, chi2
@@ -39,26 +40,11 @@ from transforms.noise import (
 from transforms.sensitivity import Sensitivity
 from transforms.threshold_selection import COUNT_GRANULES, threshold_selection
 
-FALSE_ALARM = 1e-7
-"""Of one comparison. No test below makes more than ten independent ones per parameter set, so each
-has a false-alarm rate of at most 1e-6 per run."""
-
 DRAWS = 60_000
 WRONG = [1 / 1.2, 1.2]
 
 
 # Distributions, written independently of transforms.noise and of PyDP.
-
-
-def phi(x):
-    return math.erfc(-x / math.sqrt(2)) / 2
-
-
-def gaussian_delta(sigma, epsilon, l2):
-    """Smallest delta of Gaussian noise (Balle and Wang 2018, theorem 8)."""
-    return phi(l2 / (2 * sigma) - epsilon * sigma / l2) - math.exp(epsilon) * phi(
-        -l2 / (2 * sigma) - epsilon * sigma / l2
-    )
 
 
 @lru_cache
@@ -203,14 +189,6 @@ def fits(draws, mechanism):
         np.abs(before - rounded_cdf(mechanism, values - 1)).max(),
     )
     return distance <= math.sqrt(math.log(2 / FALSE_ALARM) / (2 * len(draws)))
-
-
-def rate_fits(hits, trials, probability, alarm=FALSE_ALARM):
-    """Is the probability in the Clopper-Pearson interval of hits of trials?"""
-    return (
-        min(binom.cdf(hits, trials, probability), binom.sf(hits - 1, trials, probability))
-        >= alarm / 2
-    )
 
 
 def independent(first, second):

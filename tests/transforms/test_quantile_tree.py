@@ -182,6 +182,29 @@ def test_intervals_hold_the_exact_quantile_in_90_percent_of_releases(shape, nois
         assert held >= 0.9, name
 
 
+@pytest.mark.parametrize(
+    ("deviations", "median", "others"), [(1, (0.85, 0.95), (0.7, 0.95)), (10, (0.95, 1), (0.94, 1))]
+)
+@pytest.mark.parametrize("leaves", [101, 10_001])
+def test_intervals_hold_less_where_there_are_few_rows(leaves, deviations, median, others):
+    """As the docstring of the module says; rows are counted in standard deviations of a rank."""
+    shape, std, copies = TreeShape.of(leaves), 10.0, 2_000
+    rows = round(deviations * shape.rank_std(std))
+    values = np.sort(np.random.default_rng(1).integers(0, leaves, rows))
+    counts = LeafCounts(
+        np.repeat(np.arange(copies), rows),
+        np.tile(values, copies).astype(np.uint64),
+        np.ones(rows * copies, np.int64),
+        copies,
+    )
+    ranks = (0.1, 0.5, 0.9)
+    found = search(counts, ranks, shape, std, gaussian(std))
+    exact = values[[math.ceil(rank * rows) - 1 for rank in ranks]]
+    low, middle, high = ((found.low <= exact) & (exact <= found.high)).mean(axis=0)
+    assert median[0] <= middle <= median[1]
+    assert others[0] <= min(low, high) <= max(low, high) <= others[1]
+
+
 @pytest.mark.statistical
 def test_intervals_get_narrow_with_much_budget():
     values = np.random.default_rng(3).uniform(0, 100, 5_000)

@@ -227,7 +227,7 @@ def test_aggregate_returns_rendered_columns():
         budget=Budget(200.0, 1e-3),
         partitions=PrivateSelection(),
     )
-    assert frame.columns.tolist() == ["k", *released_columns("rows"), *released_columns("x")]
-    assert frame["k"].tolist() == [0, 1]
-    assert frame["rows"].tolist() == [500, 500]
-    assert frame["x"].tolist() == pytest.approx([500, 500], abs=0.1)
+    assert frame.columns == ["k", *released_columns("rows"), *released_columns("x")]
+    assert frame["k"].to_list() == [0, 1]
+    assert frame["rows"].to_list() == [500, 500]
+    assert frame["x"].to_list() == pytest.approx([500, 500], abs=0.1)

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from noise_oracles import gaussian_delta, rate_fits
 from scipy.optimize import brentq
-from scipy.stats import binom, laplace, norm
+from scipy.stats import laplace, norm
 
 from transforms.accounting import FailureLoss, GaussianLoss, LaplaceLoss
 from transforms.mechanisms import AdditiveMechanism, ThresholdSelection
@@ -17,17 +18,9 @@ from transforms.threshold_selection import (
     threshold_selection,
 )
 
-FALSE_ALARM = 1e-7
-"""Of one comparison; no test makes more than ten."""
 DRAWS = 40_000
 PUBLISHED = {10: 6.4353, 50: 6.6862, 100: 6.8237, 200: 6.9689, 300: 7.0561}
 """Thresholds of Gopi et al. for epsilon 3 and delta exp(-10)."""
-
-
-def gaussian_delta(sigma, epsilon, l2):
-    """Smallest delta of Gaussian noise (Balle and Wang 2018, theorem 8)."""
-    a, b = l2 / (2 * sigma), epsilon * sigma / l2
-    return norm.cdf(a - b) - math.exp(epsilon) * norm.cdf(-a - b)
 
 
 def weighted(l0, epsilon=1.0, delta=1e-6, changed=1):
@@ -164,12 +157,6 @@ def test_half_of_partitions_at_the_threshold_are_released(l0):
     assert release_probability(selection, math.floor(selection_threshold(selection))) <= 0.5
 
 
-def rate_fits(hits, probability):
-    """Is the probability in the Clopper-Pearson interval of hits of all draws?"""
-    tails = binom.cdf(hits, DRAWS, probability), binom.sf(hits - 1, DRAWS, probability)
-    return min(tails) >= FALSE_ALARM / 2
-
-
 @pytest.mark.statistical
 @pytest.mark.parametrize("l0", [1, 30])
 def test_partitions_are_released_as_often_as_the_noise_says(l0):
@@ -180,10 +167,10 @@ def test_partitions_are_released_as_often_as_the_noise_says(l0):
     for distance in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0):
         weight = round(limit + distance * sigma)
         hits = int(select(np.full(DRAWS, weight, np.int64), selection).sum())
-        assert rate_fits(hits, norm.sf((limit - 0.5 - weight) / sigma))
+        assert rate_fits(hits, DRAWS, norm.sf((limit - 0.5 - weight) / sigma))
         for factor in noticed:
             wrong = norm.sf((limit - 0.5 - weight) / (factor * sigma))
-            noticed[factor] |= not rate_fits(hits, wrong)
+            noticed[factor] |= not rate_fits(hits, DRAWS, wrong)
     assert all(noticed.values())
 
 

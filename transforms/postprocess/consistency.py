@@ -69,7 +69,7 @@ def make_consistent(
         ValueError: Keys are not nested, a level has a key twice, a number or standard deviation
             is missing, or a row has no parent or no children.
     """
-    _check_nested(keys)
+    check_nested(keys)
     estimates = [
         _estimates(level, list(names), metric) for level, names in zip(levels, keys, strict=True)
     ]
@@ -92,7 +92,7 @@ def check_consistency(levels: Mapping[str, Table], metric: str) -> None:
         levels: Tables by name, from the coarsest to the finest.
         metric: The metric.
     """
-    _check_nested([list(table.keys) for table in levels.values()])
+    check_nested([list(table.keys) for table in levels.values()])
     first = next(iter(levels.values())).metrics.get(metric)
     for name, table in levels.items():
         if metric not in table.metrics:
@@ -112,7 +112,8 @@ def check_consistency(levels: Mapping[str, Table], metric: str) -> None:
             )
 
 
-def _check_nested(keys: Sequence[Sequence[str]]) -> None:
+def check_nested(keys: Sequence[Sequence[str]]) -> None:
+    """Raises a ValueError when the keys of a level are not among those of the next, and fewer."""
     for coarser, finer in pairwise(keys):
         if not set(coarser) < set(finer):
             raise ValueError(

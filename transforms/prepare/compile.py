@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,9 @@ from transforms.prepare.function import Function, Parameter
 from transforms.prepare.functions import unknown_function
 from transforms.prepare.kinds import (
     BOOLEAN,
+    DATE,
+    INSTANT,
+    LOCAL,
     NUMBER,
     TEXT,
     WHOLE,
@@ -131,6 +135,7 @@ _LITERAL_TYPES: Mapping[type, pl.DataType] = {
     int: WHOLE,
     float: NUMBER,
     bool: BOOLEAN,
+    date: DATE,
     type(None): pl.Null(),
 }
 
@@ -138,8 +143,11 @@ _LITERAL_TYPES: Mapping[type, pl.DataType] = {
 def _literal(node: Literal) -> Compiled:
     if isinstance(node.value, tuple):
         raise ExpressionError("a list is not a value of a row; allowed: one constant", node.at)
-    expr = pl.lit(node.value, dtype=pl.Int64) if type(node.value) is int else pl.lit(node.value)
-    return Compiled(_LITERAL_TYPES[type(node.value)], expr)
+    if isinstance(node.value, datetime):
+        dtype: pl.DataType = LOCAL if node.value.tzinfo is None else INSTANT
+    else:
+        dtype = _LITERAL_TYPES[type(node.value)]
+    return Compiled(dtype, pl.lit(node.value, dtype=dtype))
 
 
 def _with_key(call: Call) -> tuple[Node, ...]:

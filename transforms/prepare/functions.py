@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from transforms.prepare.bins import BINS
 from transforms.prepare.cells import CELLS
+from transforms.prepare.dialects import HINTS
 from transforms.prepare.emoji_text import EMOJI
 from transforms.prepare.function import Function
 from transforms.prepare.lookups import LOOKUP, LookupFile, LookupTable, lookup_function
@@ -37,7 +38,8 @@ _VOLATILE = (
     *("today", "getdate", "sysdate", "current_date", "current_time", "current_timestamp"),
     *("current_datetime", "localtime", "localtimestamp", "clock_timestamp", "unix_timestamp"),
     *("statement_timestamp", "transaction_timestamp", "utc_timestamp", "current_user"),
-    *("session_user", "user", "version", "nextval", "lastval", "setseed", "getenv"),
+    *("curdate", "curtime", "sysdatetime", "sysdatetimeoffset", "systimestamp", "utc_date"),
+    *("newid", "session_user", "user", "version", "nextval", "lastval", "setseed", "getenv"),
 )
 
 _OTHER_ROWS = (
@@ -58,6 +60,8 @@ def unknown_function(name: str) -> str:
         return f"{name}() does not depend on the row alone; allowed: functions of one row"
     if name in _OTHER_ROWS or _is_aggregate(name):
         return f"{name}() looks at other rows; allowed: functions of one row"
+    if name in HINTS:
+        return f"no function {name!r}; allowed: {HINTS[name]}"
     close = get_close_matches(name, NAMES, n=1)
     if close:
         return f"no function {name!r}; did you mean {close[0]!r}?"

@@ -18,6 +18,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parser import Parser as _SqlParser
 from sqlglot.tokens import Tokenizer as _SqlTokenizer
 
+from transforms.prepare.time_constants import DATE_USAGE, TIMESTAMP_USAGE, read_date, read_timestamp
 from transforms.prepare.tree import Call, Column, Constant, ExpressionError, Literal, Node
 
 MAX_LENGTH = 10_000
@@ -27,6 +28,12 @@ MAX_DEPTH = 100
 """Operators and calls inside each other."""
 
 _TOO_DEEP = f"is nested too deeply; allowed: {MAX_DEPTH} operators and calls inside each other"
+
+
+class _TypedConstant(exp.Expression):
+    """A constant after the name of its type: `DATE '2026-11-01'`."""
+
+    arg_types = {"this": True, "to": True}  # noqa: RUF012
 
 
 _BINARY: dict[type[exp.Expr], str] = {
@@ -85,6 +92,7 @@ _CHILDREN: dict[type[exp.Expr], frozenset[str]] = {
     exp.Cast: frozenset({"this", "to"}),
     exp.TryCast: frozenset({"this", "to", "safe"}),
     exp.Extract: frozenset({"this", "expression"}),
+    _TypedConstant: frozenset({"this", "to"}),
 }
 """What may be inside each construct; anything else that sqlglot found there is refused."""
 
@@ -108,6 +116,25 @@ _REFUSED: dict[type[exp.Expr], str] = {
 }
 
 
+_INSTEAD: dict[type[exp.Expr], str] = {
+    exp.AtTimeZone: "AT TIME ZONE is not known; allowed: local_time(time, 'Europe/Berlin')",
+    exp.RegexpLike: "this operator is not known; allowed: regexp_like(text, 'pattern')",
+    exp.SimilarTo: "SIMILAR TO is not known; allowed: regexp_like(text, 'pattern')",
+    exp.BitwiseXor: "^ is not known; allowed: pow(x, y)",
+    exp.Bracket: "[] is not known; allowed: substr or split_part",
+}
+"""What to write for constructs of other dialects."""
+
+_CLOCK = frozenset(
+    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "sysdate"}
+)
+"""Names that are the time of the run in SQL, without parentheses or quotes."""
+
+
+def _typed_constant(parser: _SqlParser, constant: exp.Expr, kind: exp.DataType) -> exp.Expr:  # noqa: ARG001
+    return _TypedConstant(this=constant, to=kind)
+
+
 class _RowSql(Dialect):
     """SQL expressions without any function that sqlglot would read as something else."""
 
@@ -123,6 +150,7 @@ class _RowSql(Dialect):
         NO_PAREN_FUNCTION_PARSERS = {  # noqa: RUF012
             "CASE": _SqlParser.NO_PAREN_FUNCTION_PARSERS["CASE"]
         }
+        TYPE_LITERAL_PARSERS = dict.fromkeys(exp.DType, _typed_constant)
 
 
 def parse(text: str) -> Node:
@@ -176,9 +204,17 @@ class _Reader:
             case exp.Paren():
                 return part()
             case exp.Column():
+                if node.name.lower() in _CLOCK and not node.this.quoted:
+                    raise ExpressionError(
+                        f"{node.name} does not depend on the row alone; "
+                        "allowed: a column of this name in double quotes",
+                        at,
+                    )
                 return Column(node.name, at)
             case exp.Literal() | exp.Boolean() | exp.Null():
                 return Literal(self._constant(node), at)
+            case _TypedConstant():
+                return Literal(self._typed_constant(node, at), at)
             case exp.Neg() if isinstance(node.this, exp.Literal) and not node.this.is_string:
                 return Literal(self._constant(node), at)
             case exp.Anonymous():
@@ -227,6 +263,8 @@ class _Reader:
             if isinstance(node, kind):
                 allowed = "allowed: functions and operators on the values of one row"
                 return ExpressionError(f"{reason}; {allowed}", at)
+        if type(node) in _INSTEAD:
+            return ExpressionError(_INSTEAD[type(node)], at)
         return ExpressionError(
             f"the SQL construct {type(node).__name__} is not known; allowed: columns, constants, "
             "operators, CASE, CAST, EXTRACT and functions",
@@ -256,6 +294,24 @@ class _Reader:
         ):
             raise ExpressionError(f"{digits} is not a finite number", _place(node))
         return float(digits)
+
+    def _typed_constant(self, node: exp.Expr, at: int) -> Constant:
+        kind = _TYPES.get(_part(node, "to").this)
+        constant = node.this
+        if kind not in ("date", "timestamp"):
+            allowed = f"{DATE_USAGE}, {TIMESTAMP_USAGE}, or CAST"
+            raise ExpressionError(f"is no constant of a type; allowed: {allowed}", at)
+        if not isinstance(constant, exp.Literal) or not constant.is_string:
+            raise ExpressionError(
+                f"{kind.upper()} is followed by more than text in single quotes; allowed: such as "
+                f"({DATE_USAGE}), in parentheses before another operator",
+                at,
+            )
+        try:
+            read = read_date if kind == "date" else read_timestamp
+            return read(str(constant.this))
+        except ValueError as error:
+            raise ExpressionError(str(error), at) from None
 
     def _call(self, node: exp.Anonymous, at: int, depth: int) -> Call:
         name = node.this if isinstance(node.this, str) else node.this.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 
 
 class ExpressionError(ValueError):
@@ -33,7 +34,7 @@ class Column:
     at: int
 
 
-Constant = str | int | float | bool | None
+Constant = str | int | float | bool | date | datetime | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Literal:
     """A constant.
 
     Attributes:
-        value: Text, a number, true, false, null, or a list of such.
+        value: Text, a number, true, false, null, a date or time, or a list of such.
         at: Place in the expression.
     """
 
