@@ -26,7 +26,7 @@ NoiseKind = Literal["laplace", "gaussian"]
 SelectionStrategy = Literal["truncated_geometric", "laplace", "gaussian", "weighted_gaussian"]
 
 AUTO: Final = "auto"
-"""Stands for the kind of noise or selection with the smallest error (`transforms.choices`)."""
+"""Stands for the kind of noise or selection with the smallest error (`transforms.automatic`)."""
 
 NoiseChoice = Literal["auto", "laplace", "gaussian"]
 SelectionChoice = Literal["auto", "truncated_geometric", "laplace", "gaussian", "weighted_gaussian"]

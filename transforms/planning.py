@@ -25,9 +25,9 @@ from transforms.accounting import (
     price,
 )
 from transforms.accounting.losses import failure
+from transforms.automatic import choose
 from transforms.bounds import MAX_ROW_SENSITIVITY, MAX_SENSITIVITY, Bounds, Guarantee
 from transforms.budget import AnyBudget
-from transforms.choices import choose
 from transforms.demands import (
     check_delta,
     demands,

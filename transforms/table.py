@@ -37,7 +37,7 @@ class PrivateSelection:
     """Partitions are chosen by a differentially private mechanism.
 
     Attributes:
-        strategy: `auto` for the one that needs the fewest units (`transforms.choices`), or
+        strategy: `auto` for the one that needs the fewest units (`transforms.automatic`), or
             `truncated_geometric` (optimal for units with one partition), `laplace` or
             `gaussian` thresholding of the number of privacy units, or `weighted_gaussian`
             thresholding of their weight, for units with many partitions.
@@ -110,7 +110,7 @@ class Table:
         bounds: Contribution bounds of one privacy unit in this table.
         partitions: Private selection, or the public list of partitions.
         noise: Distribution of the noise on every metric; `auto` for the one with the smaller error
-            (`transforms.choices`).
+            (`transforms.automatic`).
         other: With private selection, whether all partitions that are not selected are released as
             one more row, whose keys are null. Their privacy units are not counted in it: a unit may
             be in several of them.

@@ -11,7 +11,7 @@ from pipelines.spec.placed_tables import PlacedTable
 from pipelines.spec.public_keys import PublicKeyReader
 from pipelines.spec.source import ProblemList
 from transforms.accounting import AccountingError
-from transforms.choices import choose
+from transforms.automatic import choose
 from transforms.demands import check_delta
 from transforms.planning import (
     PlannedTables,

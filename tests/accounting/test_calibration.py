@@ -78,7 +78,7 @@ def test_epsilon_and_delta_are_used_up(demands, epsilon, delta):
 @given(demands=demand_lists(), rho_budget=st.sampled_from([1e-4, 0.1, 2, 40]))
 @settings(deadline=None, max_examples=40, database=None)
 def test_rho_is_used_up_and_divided_by_shares(demands, rho_budget):
-    found = calibrate(demands(rho_budget, 1e-8))
+    found = calibrate(demands, ZcdpBudget(rho_budget, 1e-8))
     spent = rho(list(found.losses.values()))
     assert USED * rho_budget <= spent <= rho_budget
     assert sum(found.failures.values()) <= 1e-8
@@ -158,7 +158,7 @@ MIXED = [
     Demand("s", "truncated_geometric", 1, 5),
     Demand("t", "threshold", 1),
 ]
-BUDGETS = [Budget(1, 1e-8), Budget(20, 1e-10)(0.5, 1e-8)]
+BUDGETS = [Budget(1, 1e-8), Budget(20, 1e-10), ZcdpBudget(0.5, 1e-8)]
 
 
 @pytest.mark.parametrize("budget", BUDGETS, ids=str)
@@ -240,6 +240,6 @@ def test_a_number_out_of_range_is_refused(make, message):
 
 
 def test_a_budget_of_rho_needs_no_delta_for_gaussian_noise():
-    found = calibrate([Demand("a", "gaussian"), Demand("b", "laplace")](0.5))
+    found = calibrate([Demand("a", "gaussian"), Demand("b", "laplace")], ZcdpBudget(0.5))
     assert (found.price, found.failures) == (None, {})
     assert found.losses["a"].mu == pytest.approx(math.sqrt(0.5))

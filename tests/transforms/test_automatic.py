@@ -7,9 +7,9 @@ from typing import get_args
 import polars as pl
 import pytest
 
+from transforms.automatic import choose
 from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget, ZcdpBudget
-from transforms.choices import choose
 from transforms.mechanisms import NoiseKind, SelectionStrategy
 from transforms.metrics import Count, Mean, PrivacyUnitCount, Quantiles, Sum
 from transforms.noise import selection_threshold
