@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-_DIGITS = 10
+DIGITS = 6
+"""Significant digits of floats in a hash."""
 
 
 def plan_hash(plan: Mapping[str, Any]) -> str:
@@ -27,11 +28,11 @@ def plan_hash(plan: Mapping[str, Any]) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """Returns JSON values as bytes: UTF-8, keys sorted, no spaces, floats to 10 digits.
+    """Returns JSON values as bytes: UTF-8, keys sorted, no spaces, floats to 6 digits.
 
-    Scales are found by a search over floats, whose last digits differ between processors and
-    versions of numerical libraries; 10 significant digits are the same everywhere, and noise that
-    differs in the eleventh is the same noise. Whole numbers have all their digits.
+    Scales and prices come from a search over Fourier transforms, whose last digits differ between
+    processors: about the tenth. To six significant digits they are nearly always the same, and
+    noise that differs in the seventh is the same noise. Whole numbers and text are exact.
 
     Args:
         value: Mappings with text keys, lists, text, numbers, booleans, None.
@@ -46,10 +47,10 @@ def canonical_json(value: Any) -> bytes:
 
 
 def rounded(value: Any) -> Any:
-    """Returns JSON values with floats rounded to 10 significant digits."""
+    """Returns JSON values with floats rounded to 6 significant digits."""
     match value:
         case float():
-            return float(f"{value:.{_DIGITS}g}")
+            return float(f"{value:.{DIGITS}g}")
         case Mapping():
             return {key: rounded(part) for key, part in value.items()}
         case list() | tuple():

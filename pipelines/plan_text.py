@@ -113,8 +113,8 @@ def _rows(
                 f"{noise.mechanism.noise} {_described(metric, noise)}",
                 loss_in_words(noise.mechanism),
                 _sensitivity(noise),
-                f"{noise.std:.4g}",
-                f"+-{noise.half_width_95:.4g}",
+                _number(noise.std),
+                f"+-{_number(noise.half_width_95)}",
                 *(shown.nothing if prefix else shown.of(metric, noise)),
             )
     for derived in shown.derived({metric.name for metric in table.metrics}):
@@ -154,9 +154,15 @@ class _Errors:
         limit = found.ten_percent_from
         return [
             *([_error(found.expected, with_size=True)] if self._expects else []),
-            *(["" if limit is None else f"{limit:,.4g}"] if self._limits else []),
+            *(["" if limit is None else _number(limit)] if self._limits else []),
             *map(_error, found.at),
         ]
+
+
+def _number(value: float) -> str:
+    """Returns a number with four digits, up to a billion without an exponent."""
+    short = f"{value:.4g}"
+    return f"{float(short):,.0f}" if 1e3 <= abs(float(short)) < 1e9 else short
 
 
 def _error(error: ExpectedError | None, *, with_size: bool = False) -> str:
@@ -217,7 +223,8 @@ def _bounds_in_words(table: TablePlan, unit: str) -> str:
             several = "partition" if partitions == 1 else "partitions"
             return f"{partitions} {several} per {unit}, {_several_rows(rows)} of one {unit} in each"
         case {"max_contributions_per_partition": rows}:
-            return f"{_several_rows(rows)} of one {unit} in each partition, any number of partitions"
+            each = f"{_several_rows(rows)} of one {unit} in each partition"
+            return f"{each}, and any number of partitions"
         case _:
             return "none: every row counts"
 
@@ -258,7 +265,7 @@ def _selection_in_words(
 def _sensitivity(noise: Noise) -> str:
     """Returns how many numbers change, by how much each, and by how much all in the norm."""
     found = sensitivity_to_dict(noise)
-    return f"{found['l0']} x {found['linf']:.4g}, {found['norm']} {found['size']:.4g}"
+    return f"{found['l0']} x {_number(found['linf'])}, {found['norm']} {_number(found['size'])}"
 
 
 def _selection_sensitivity(selection: SelectionMechanism) -> str:
