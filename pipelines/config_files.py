@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +33,10 @@ def _digests(release: LoadedRelease, paths: Iterator[str]) -> dict[str, str]:
     digests = {}
     for path in dict.fromkeys(paths):
         with _open(release.resolve(path)) as file:
-            digests[path] = file_digest(file, "sha256").hexdigest()
+            digest = sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+        digests[path] = digest.hexdigest()
     return digests
 
 

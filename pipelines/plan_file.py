@@ -121,9 +121,9 @@ def check_plan_file(path: str | Path, found: PlanFile, now: PlanFile) -> None:
         PlanFileError: The config, a public file or the plan has changed; the text has a line for
             each difference, with the old and the new value.
     """
-    parts = ("config_sha256", "files")
+    parts = ["config_sha256", "files"]
     if found.plan_hash != now.plan_hash:
-        parts = (*parts, "versions")
+        parts.append("versions")
     changed: list[Change | Difference] = [
         one
         for part in parts

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pipelines.consistency import Consistency
 from pipelines.guarantee import GuaranteeText
+from pipelines.numbers import percent, short_number
 from pipelines.plan_dict import PROBABILITIES, bounds_to_dict, sensitivity_to_dict
 from pipelines.plan_errors import MetricErrors, TableErrors, table_errors
 from pipelines.price import loss_in_words, noise_in_words, price_in_words
@@ -113,8 +114,8 @@ def _rows(
                 f"{noise.mechanism.noise} {_described(metric, noise)}",
                 loss_in_words(noise.mechanism),
                 _sensitivity(noise),
-                _number(noise.std),
-                f"+-{_number(noise.half_width_95)}",
+                short_number(noise.std),
+                f"+-{short_number(noise.half_width_95)}",
                 *(shown.nothing if prefix else shown.of(metric, noise)),
             )
     for derived in shown.derived({metric.name for metric in table.metrics}):
@@ -154,33 +155,19 @@ class _Errors:
         limit = found.ten_percent_from
         return [
             *([_error(found.expected, with_size=True)] if self._expects else []),
-            *(["" if limit is None else _number(limit)] if self._limits else []),
+            *(["" if limit is None else short_number(limit)] if self._limits else []),
             *map(_error, found.at),
         ]
-
-
-def _number(value: float) -> str:
-    """Returns a number with four digits, up to a billion without an exponent."""
-    short = f"{value:.4g}"
-    return f"{float(short):,.0f}" if 1e3 <= abs(float(short)) < 1e9 else short
 
 
 def _error(error: ExpectedError | None, *, with_size: bool = False) -> str:
     if error is None:
         return "-"
-    percent = f"{_percent(error.relative)} %"
+    relative = f"{percent(error.relative)} %"
     if error.against == "range":
-        percent += " of range"
-        return f"{percent} at {error.at:,.6g}" if with_size else percent
-    return f"{percent} of {error.at:,.6g}" if with_size else percent
-
-
-def _percent(part: float) -> str:
-    """Returns a part in percent with two digits, without an exponent."""
-    percent = 100 * part
-    if percent >= 100:
-        return f"{percent:,.0f}"
-    return f"{percent:.{max(0, 1 - math.floor(math.log10(percent)))}f}" if percent else "0"
+        relative += " of range"
+        return f"{relative} at {error.at:,.6g}" if with_size else relative
+    return f"{relative} of {error.at:,.6g}" if with_size else relative
 
 
 def _beside_or_below(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
@@ -252,7 +239,7 @@ def _selection_in_words(
     )
     shown = f"partitions: released with probability {first} {things} on, {', '.join(others)}"
     if expected is not None:
-        shown += f"; one as expected with {_percent(expected)} %"
+        shown += f"; one as expected with {percent(expected)} %"
     if selection.strategy == "weighted_gaussian" and selection.l0 > 1:
         alone = selection_threshold(selection) / math.sqrt(selection.l0)
         shown += (
@@ -265,7 +252,8 @@ def _selection_in_words(
 def _sensitivity(noise: Noise) -> str:
     """Returns how many numbers change, by how much each, and by how much all in the norm."""
     found = sensitivity_to_dict(noise)
-    return f"{found['l0']} x {_number(found['linf'])}, {found['norm']} {_number(found['size'])}"
+    each, all_of_them = short_number(found["linf"]), short_number(found["size"])
+    return f"{found['l0']} x {each}, {found['norm']} {all_of_them}"
 
 
 def _selection_sensitivity(selection: SelectionMechanism) -> str:

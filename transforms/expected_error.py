@@ -76,7 +76,7 @@ def is_plain(metric: Metric) -> bool:
 def mean_absolute_noise(mechanism: AdditiveMechanism) -> float:
     """Returns E|noise| of noise that is rounded to whole numbers.
 
-    It is the sum over k = 1, 2, ... of P(|N| >= k), and |N| >= k when the noise was beyond k - 1 / 2
+    It is the sum over k = 1, 2, ... of P(|N| >= k), and |N| >= k when the noise was beyond k - 1/2
     before rounding. For Laplace noise of diversity b, this is a geometric series: 1 / (2 sinh(1 /
     (2 b))). For Gaussian noise of a large scale s, it is the integral s sqrt(2 / pi) less sqrt(2 /
     pi) / (24 s), by the midpoint rule.
