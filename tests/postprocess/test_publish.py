@@ -200,7 +200,7 @@ def test_a_release_is_post_processed(tmp_path):
     assert published["growth"].to_list() == [100, 0, None]
     assert pl.read_csv(tmp_path / "out" / "t.csv").height == 3
     plan = json.loads((tmp_path / "out" / "plan.json").read_text())
-    kinds = [step["step"] for step in plan["tables"]["t"]["post_processing"]]
+    kinds = [step["step"] for step in plan["plan"]["tables"]["t"]["post_processing"]]
     assert kinds == ["ratio", "percent_change", "suppress", "minimum", "top", "round"]
 
 
