@@ -12,8 +12,10 @@ def short_number(value: float) -> str:
 
 
 def percent(part: float) -> str:
-    """Returns a part in percent with two digits, or all before the point: `0.012`, `1.2`, `120`."""
+    """Returns a part in percent with two digits or more: `0.012`, `1.2`, `1,200`; `8.3e-06`."""
     value = 100 * part
     if value >= 100 or value <= 0:
         return f"{value:,.0f}"
+    if value < 0.001:
+        return f"{value:.2g}"
     return f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}"

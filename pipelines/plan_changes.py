@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.numbers import percent
 from pipelines.plan_hash import rounded
 from transforms.table import OTHER, SELECTION
 
@@ -173,7 +174,9 @@ def _std(table: Mapping[str, Any], mechanism: str) -> Any:
 
 def _effects(table: Mapping[str, Any]) -> Any:
     steps = table.get("post_processing")
-    return [_at(step, "effect") for step in steps] if isinstance(steps, list) else steps
+    if not isinstance(steps, list):
+        return steps
+    return "; ".join(str(_at(step, "effect")) for step in steps) if steps else None
 
 
 def _each(what: str, old: Any, new: Any) -> Iterator[str]:
@@ -188,10 +191,16 @@ def _moved(what: str, old: Any, new: Any) -> Iterator[str]:
         return
     if _is_number(old) and _is_number(new):
         before, now = _numbers(old, new)
-        percent = f" ({100 * (new / old - 1):+.2g} %)" if old else ""
-        yield f"{what} from {before} to {now}{percent}"
+        yield f"{what} from {before} to {now}{_percent(old, new)}"
     else:
         yield f"{what} from {_said(old)} to {_said(new)}"
+
+
+def _percent(old: float, new: float) -> str:
+    if not old:
+        return ""
+    change = new / old - 1
+    return f" ({'+' if change > 0 else '-'}{percent(abs(change))} %)"
 
 
 def _is_number(value: Any) -> bool:
@@ -212,7 +221,9 @@ def _said(value: Any) -> str:
         case None:
             return "none"
         case list():
-            return "; ".join(map(str, value)) or "none"
+            return ", ".join(map(_said, value)) or "none"
+        case float():
+            return f"{value:g}"
         case Mapping():
             return json.dumps(value, ensure_ascii=False, sort_keys=True)
         case _:

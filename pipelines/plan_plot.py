@@ -147,7 +147,7 @@ def _lines(
     size = "number in a partition; for means, of rows" if of_means else "number in a partition"
     lines: alt.Chart = (
         alt.Chart(_values(points))
-        .mark_line(strokeWidth=2, clip=True)
+        .mark_line(strokeWidth=2)
         .encode(
             _logarithmic(alt.X("size:Q", title=size), [p["size"] for p in points], "~s"),
             _logarithmic(alt.Y(f"{field}:Q", title=title), [p[field] for p in points], numbers),

@@ -212,7 +212,9 @@ def test_the_selection_has_a_line_with_its_loss_noise_and_threshold(plan):
     (line,) = (line for line in str(planned).splitlines() if "selection: " in line)
     threshold = selection_threshold(planned.tables[0].selection)
     loss = planned.tables[0].selection.noise.loss.mu
-    assert line.startswith(f"  selection: gaussian, mu {loss:.4g}, delta 2.5e-09, sensitivity 4 x 1")
+    assert line.startswith(
+        f"  selection: gaussian, mu {loss:.4g}, delta 2.5e-09, sensitivity 4 x 1"
+    )
     assert f", l2 2, noise std {2 / loss:.4g}" in line
     assert f"threshold {threshold:.4g} privacy units" in words(planned)
 

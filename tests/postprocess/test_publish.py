@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 from pipelines import run as run_module
 from pipelines.output import publish
 from pipelines.plan import plan_release
+from pipelines.plan_file import plan_file
 from pipelines.run import run_release
 from pipelines.show import show_table
 from pipelines.spec import ConfigError, load_release
@@ -214,7 +215,9 @@ def test_what_is_published_is_a_function_of_what_is_rendered(tmp_path):
     for step in plan.steps["t"]:
         expected = step.apply(expected, ["k"])
     for folder in ("one", "two"):
-        (done,) = publish(plan, {"t": drawn}, tmp_path / folder, ["parquet"])
+        (done,) = publish(
+            plan, {"t": drawn}, tmp_path / folder, ["parquet"], plan_file(release, plan)
+        )
         assert_frame_equal(done.frame, expected)
         (tmp_path / "in.parquet").unlink(missing_ok=True)
 

@@ -126,9 +126,7 @@ def test_a_ratio_has_the_error_of_both(metrics):
     at = (200 * above.noises[0].std, 100 * below.noises[0].std)
     found = ratio_error(above, below, at)
     generator = np.random.default_rng(1)
-    draw = (
-        generator.laplace if above.noises[0].mechanism.noise == "laplace" else generator.normal
-    )
+    draw = generator.laplace if above.noises[0].mechanism.noise == "laplace" else generator.normal
     kinds = {"laplace": math.sqrt(0.5), "gaussian": 1.0}
     part = kinds[above.noises[0].mechanism.noise]
     noisy = [
