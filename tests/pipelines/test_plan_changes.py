@@ -142,6 +142,21 @@ def test_a_plan_of_another_hash_has_a_change_and_one_of_the_same_hash_has_none(p
             assert (differences(plan, moved, "plan") == []) == same
 
 
+def test_a_change_of_the_release_hides_none_of_a_table(planned):
+    plan = planned()
+    new = planned(dataset="d")
+    for *path, last in numbers(plan["tables"]["t"]):
+        moved = copy.deepcopy(new)
+        inner = moved["tables"]["t"]
+        for step in path:
+            inner = inner[step]
+        inner[last] = "another"
+        first, *others = lines(plan, moved)
+        assert first == "dataset that is charged from r to d"
+        assert others, (path, last)
+        assert all(line.startswith("t: ") for line in others)
+
+
 @pytest.mark.parametrize("strange", [{}, {"tables": []}, {"tables": {"t": 5}}, {"guarantee": "x"}])
 def test_a_plan_of_another_shape_is_compared_all_the_same(planned, strange):
     assert lines(strange, planned())

@@ -127,7 +127,7 @@ def test_whatever_changes_the_release_changes_the_hash(made, file, old, new):
 def test_a_restriction_of_the_rows_of_a_table_is_another_release(made):
     source = "files: in.csv, types: {n: float}"
     tables = [
-        ("release.yaml", source, f"bigquery: {{table: a.b.{table}{rows}}}")
+        ("release.yaml", source, f"bigquery: {{table: project-1.dataset.{table}{rows}}}")
         for table, rows in (("c", ""), ("d", ""), ("c", ", row_restriction: x > 1"))
     ]
     first, elsewhere, restricted = (plan_hash(made(table)) for table in tables)

@@ -230,8 +230,8 @@ def test_the_threshold_of_weights(plan):
     assert "with" not in selection_line(alone).replace("with probability", "")
     several = plan({"t": {**table, "bounds": {"max_partitions_contributed": 16}}})
     crowd, single = selection_line(several).split(
-        ", with 16 partitions each; of k partitions, a unit adds 1 / sqrt(k) to each, so that it is "
-        "50 % from "
+        ", with 16 partitions each; of k partitions, a unit adds 1 / sqrt(k) to each, so that it "
+        "is 50 % from "
     )
     assert crowd.endswith(f"99 % from {units(several.tables[0].selection)[-1]}")
     least = selection_threshold(several.tables[0].selection)

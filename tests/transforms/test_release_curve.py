@@ -78,11 +78,11 @@ def test_fewer_units_than_the_pre_threshold_are_never_enough():
 
 @pytest.mark.parametrize("probability", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_probability_is_above_0_and_below_1(probability):
-    with pytest.raises(ValueError, match="probability is .*; allowed: above 0, below 1"):
+    with pytest.raises(ValueError, match=r"probability is .*; allowed: above 0, below 1"):
         units_for_probability(GeometricSelection(1, 1e-6, 1), probability)
 
 
 def test_what_no_number_of_units_reaches_is_refused(monkeypatch):
     monkeypatch.setattr("transforms.release_curve.release_probability", lambda *_: 0.4)
-    with pytest.raises(ValueError, match="more than .* units are needed"):
+    with pytest.raises(ValueError, match=r"more than .* units are needed"):
         units_for_probability(GeometricSelection(1, 1e-6, 1), 0.5)
