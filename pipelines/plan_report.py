@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipelines.plan_errors import table_errors
 from pipelines.plan_file import PlanFile, PlanFileError, plan_file, read_plan_file
 from pipelines.plan_text import plan_text, wrapped
 from pipelines.spec import LoadedRelease
+from transforms.expected_error import check_size
 
 PUBLISHED_PLAN = "plan.json"
 """Name of the plan file beside published data."""
@@ -88,12 +88,11 @@ def report_plan(
         against: A plan file; None for that of the output folder, if it holds a release.
 
     Raises:
-        ValueError: A size is not above 0.
+        ValueError: A size is out of range.
         PlanFileError: The file that was given cannot be used.
     """
     for size in sizes:
-        if not (math.isfinite(size) and size > 0):
-            raise ValueError(f"--at is {size:g}; allowed: a finite number above 0")
+        check_size("--at", size)
     file = plan_file(release, plan)
     report = PlanReport(plan, file, tuple(sizes))
     found = against or _published(release)

@@ -47,6 +47,9 @@ from transforms.quotient import quotient
 Plain = Count | PrivacyUnitCount | DistinctCount | Sum | VectorSum
 """Metrics that are a number plus one draw of noise."""
 
+SMALLEST, LARGEST = 1e-12, 1e18
+"""Numbers that errors can be stated for: their quotients and squares are floats."""
+
 _FROM_STD = math.sqrt(2 / math.pi)
 _SMALL_SCALE = 10
 
@@ -66,6 +69,12 @@ class ExpectedError:
     error: float
     relative: float
     against: Literal["value", "range"]
+
+
+def check_size(name: str, value: float) -> None:
+    """Raises a ValueError when a number is none that errors can be stated for."""
+    if not SMALLEST <= value <= LARGEST:
+        raise ValueError(f"{name} is {value:g}; allowed: from {SMALLEST:g} to {LARGEST:g}")
 
 
 def is_plain(metric: Metric) -> bool:

@@ -9,16 +9,18 @@ from pydantic import AfterValidator, Field
 
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.fields import Name, Number
+from transforms.expected_error import LARGEST, SMALLEST, check_size
 
 
-def _above_zero(value: float) -> float:
-    if not value > 0:
-        raise ValueError(f"this is {value:g}; allowed: a finite number above 0")
+def _in_range(value: float) -> float:
+    check_size("this", value)
     return value
 
 
 ExpectedNumber = Annotated[
-    Number, AfterValidator(_above_zero), Field(json_schema_extra={"exclusiveMinimum": 0})
+    Number,
+    AfterValidator(_in_range),
+    Field(json_schema_extra={"minimum": SMALLEST, "maximum": LARGEST}),
 ]
 ExpectSpec = dict[Name, ExpectedNumber]
 

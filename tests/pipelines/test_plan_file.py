@@ -170,11 +170,20 @@ def test_the_text_fits_the_terminal(config, width, monkeypatch):
             assert word in text
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "nan", "inf"])
-def test_a_size_is_above_0(config, size):
+@pytest.mark.parametrize("size", ["1e-12", "1e18"])
+def test_errors_of_any_size_are_numbers(config, size):
+    edit(config, "{uses: 50, seconds: 200}", f"{{uses: {size}, seconds: 1e-12}}")
+    code, shown, errors = call("plan", config, "--json", "--at", size)
+    assert (code, errors) == (0, "")
+    assert "NaN" not in shown
+    assert "Infinity" not in shown
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "nan", "inf", "1e-13", "1e19"])
+def test_a_size_is_in_range(config, size):
     code, shown, errors = call("plan", config, "--at", size)
     assert (code, shown) == (1, "")
-    assert errors == f"--at is {float(size):g}; allowed: a finite number above 0\n"
+    assert errors == f"--at is {float(size):g}; allowed: from 1e-12 to 1e+18\n"
 
 
 def test_a_plan_that_cannot_be_written_says_so(config, tmp_path):
