@@ -16,6 +16,9 @@ from pipelines.plan_changes import Change, Difference, differences, plan_changes
 from pipelines.plan_hash import plan_hash
 from pipelines.spec import LoadedRelease
 
+PLAN_FILE = "plan.json"
+"""Name of the plan file beside published data."""
+
 PACKAGES = ("dp-release", "dp-accounting", "pipeline-dp", "python-dp")
 """What a plan is made with: this program, and the libraries of noise and prices."""
 

@@ -11,13 +11,10 @@ from typing import Any
 from pipelines.plan import ReleasePlan
 from pipelines.plan_changes import Change, plan_changes
 from pipelines.plan_errors import table_errors
-from pipelines.plan_file import PlanFile, PlanFileError, plan_file, read_plan_file
+from pipelines.plan_file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
 from pipelines.plan_text import plan_text, wrapped
 from pipelines.spec import LoadedRelease
 from transforms.expected_error import check_size
-
-PUBLISHED_PLAN = "plan.json"
-"""Name of the plan file beside published data."""
 
 
 @dataclass(frozen=True)
@@ -109,5 +106,5 @@ def report_plan(
 
 def _published(release: LoadedRelease) -> Path | None:
     folder = release.output_folder
-    found = Path(folder) / PUBLISHED_PLAN
+    found = Path(folder) / PLAN_FILE
     return found if "://" not in folder and found.is_file() else None
