@@ -54,7 +54,13 @@ def plan_text(plan: ReleasePlan, width: int = WIDTH, sizes: Sequence[float] = ()
 
 def wrapped(text: str, width: int, indent: int = 2) -> list[str]:
     """Returns a paragraph as lines, the later ones indented."""
-    return wrap(text, width, subsequent_indent=" " * indent, break_long_words=False)
+    return wrap(
+        text,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _lines(plan: ReleasePlan, width: int, sizes: Sequence[float]) -> Iterator[str]:
