@@ -116,8 +116,10 @@ def _of_release(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]
         ("guarantee", "adjacency"): "adjacency",
         ("guarantee", "bounding"): "bounding",
         ("epsilon",): "budget epsilon",
+        ("rho",): "budget rho",
         ("delta",): "budget delta",
         ("price", "epsilon"): "cost in epsilon",
+        ("price", "rho"): "cost in rho",
         ("price", "failed"): "part of delta for selection",
     }
     for path, what in words.items():

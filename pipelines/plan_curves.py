@@ -44,7 +44,7 @@ class ReleasePoint:
 def error_curves(table: TablePlan) -> list[ErrorPoint]:
     """Returns the errors of all metrics that have one, over sizes around those that matter."""
     drawn = [m for m in table.metrics if is_plain(m.metric) or isinstance(m.metric, Mean)]
-    limits = [ten_percent_from(m) for m in drawn if is_plain(m.metric)] or [1000.0]
+    limits = [_limit(m) for m in drawn if is_plain(m.metric)] or [1000.0]
     first = math.floor(math.log10(min(limits) / 20))
     last = math.ceil(math.log10(max(limits) * 20))
     sizes = [10 ** (first + (last - first) * k / (POINTS - 1)) for k in range(POINTS)]
@@ -59,6 +59,11 @@ def release_curve(selection: SelectionMechanism) -> list[ReleasePoint]:
     start, stop = max(0, first - margin), last + margin
     units = sorted({start + (stop - start) * k // (POINTS - 1) for k in range(POINTS)})
     return [ReleasePoint(n, release_probability(selection, n)) for n in units]
+
+
+def _limit(metric: MetricPlan) -> float:
+    """Returns the number from which the error is below 10 %; a step where there is hardly noise."""
+    return max(ten_percent_from(metric), float(metric.noises[0].component.granularity))
 
 
 def _point(metric: MetricPlan, size: float) -> list[ErrorPoint]:

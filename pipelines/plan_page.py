@@ -36,7 +36,7 @@ th + th { text-align: right; }
 </head>
 <body>
 <h1>{{ spec.title }}</h1>
-<p>{{ spec.release }}: epsilon {{ "%g" % spec.privacy.epsilon }},
+<p>{{ spec.release }}: {{ spec.privacy.stated_as }} {{ "%g" % spec.privacy.stated }},
 delta {{ "%g" % spec.privacy.delta }} per release; {{ price }}.</p>
 <p>Protects: {{ guarantee.protects }}</p>
 <p>Does not protect: {{ guarantee.does_not_protect }}</p>

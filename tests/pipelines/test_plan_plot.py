@@ -35,7 +35,7 @@ tables:
     expect: {uses: 500}
   s: {public: {k: [a]}, metrics: {users: privacy_unit_count, total: {sum: s, clip: [0, 9]}}}
   q: {public: {k: [a]}, metrics: {delay: {quantiles: d, ranks: [0.5], clip: [0, 9]}}}
-  routes: {keys: [k]}
+  routes: {keys: [k], selection: laplace}
 output: {folder: out}
 """
 LOADS = {"src", "href", "xlink:href", "data", "action", "poster", "srcset"}
