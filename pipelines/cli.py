@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
 
 import typer
 
@@ -66,18 +66,56 @@ def validate(config: Config) -> None:
 def plan(
     config: Config,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    at: Annotated[
+        list[float] | None,
+        typer.Option("--at", metavar="SIZE", help="Show the errors of numbers of this size."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Compare with this plan file. Default: that of the output folder.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write a plan file, for run --plan."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw errors and release probabilities, as .svg or .html.",
+        ),
+    ] = None,
 ) -> None:
     """Shows what a release costs and how good it will be; reads no input."""
+    from shutil import get_terminal_size
+
     from pipelines.plan import plan_release
+    from pipelines.plan_file import PlanFileError
+    from pipelines.plan_report import report_plan
     from pipelines.spec import load_release
 
-    planned = plan_release(load_release(config))
-    if json:
-        from json import dumps
+    if plot is not None and plot.suffix not in (".svg", ".html"):
+        _refuse(f"--plot is {plot}; allowed: a file that ends in .svg or .html")
+    release = load_release(config)
+    planned = plan_release(release)
+    try:
+        report = report_plan(release, planned, at or (), against)
+        if out is not None:
+            out.write_text(str(report.file), encoding="utf-8")
+        if plot is not None:
+            from pipelines.plan_plot import plot_plan
 
-        typer.echo(dumps(planned.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(str(planned))
+            plot_plan(planned, plot)
+    except (ValueError, PlanFileError) as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename} cannot be written: {error.strerror}")
+    typer.echo(report.json() if json else report.text(get_terminal_size((110, 24)).columns))
 
 
 @app.command()
@@ -96,6 +134,14 @@ def run(
             "spend the budget twice.",
         ),
     ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="Run only if this file of plan --out is still the plan of the config.",
+        ),
+    ] = None,
 ) -> None:
     """Reads the input, draws the release and publishes it."""
     from pipelines.plan import plan_release
@@ -103,10 +149,16 @@ def run(
 
     strays = [option for option in (beam_options or [])[:1] if not option.startswith("--")]
     if strays:
-        typer.echo(f"{strays[0]!r} is not a Beam option; allowed: options after --", err=True)
-        raise typer.Exit(1)
+        _refuse(f"{strays[0]!r} is not a Beam option; allowed: options after --")
     release = load_release(config)
     planned = plan_release(release)
+    if plan is not None:
+        from pipelines.plan_file import PlanFileError, check_plan_file, plan_file, read_plan_file
+
+        try:
+            check_plan_file(plan, read_plan_file(plan), plan_file(release, planned))
+        except PlanFileError as error:
+            _refuse(str(error))
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
     from pipelines.run import RunError, run_release
@@ -116,13 +168,17 @@ def run(
     try:
         done = run_release(release, planned, beam_options or [], replace=replace)
     except RunError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        _refuse(str(error))
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was published", err=True)
         raise typer.Exit(130) from None
     for table in done.published:
         _show(table)
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1) from None
 
 
 def main() -> None:

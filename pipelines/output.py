@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,11 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.plan import ReleasePlan
+from pipelines.plan_file import PLAN_FILE, PlanFile
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render
-
-PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,11 @@ def may_replace(folder: Path) -> bool:
 
 
 def publish(
-    plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame], folder: Path, formats: Sequence[str]
+    plan: ReleasePlan,
+    drawn: Mapping[str, pl.DataFrame],
+    folder: Path,
+    formats: Sequence[str],
+    planned: PlanFile,
 ) -> list[Published]:
     """Renders staging files and puts them in place together, after everything is written.
 
@@ -56,6 +58,7 @@ def publish(
         drawn: Drawn values per table, as read from staging.
         folder: Where the release goes; what was there is replaced.
         formats: `parquet`, `csv`.
+        planned: The plan as it was before the input was looked at, which stands beside the data.
 
     Returns:
         The tables as published.
@@ -69,6 +72,7 @@ def publish(
     building.mkdir(mode=0o700)
     try:
         published = _write_tables(plan, drawn, folder, building, formats)
+        (building / PLAN_FILE).write_text(str(planned), encoding="utf-8")
         building.chmod(0o755)
         if folder.exists():
             folder.rename(aside)
@@ -104,8 +108,6 @@ def _write_tables(
             _write(frame, building / f"{table.name}.{suffix}")
         files = tuple(folder / f"{table.name}.{suffix}" for suffix in formats)
         published.append(Published(table, frame, files))
-    text = json.dumps(plan.to_dict(), indent=2, ensure_ascii=False)
-    (building / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
     return published
 
 

@@ -27,6 +27,7 @@ from pipelines.key_storage import store_public_keys
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
+from pipelines.plan_file import plan_file
 from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
@@ -89,6 +90,7 @@ def run_release(
     except OptionError as error:
         raise RunError(str(error)) from None
     folder = check_output(release, replace=replace)
+    planned = plan_file(release, plan)
     source = release_input(release)
     files, read = check_input(release, source)
     schema = prepared_schema(release, plan.preparation, read)
@@ -108,7 +110,7 @@ def run_release(
             with progress(size) if files and is_local(options) else nullcontext():
                 _draw(plan, reading, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
-            published = publish(plan, drawn, folder, release.spec.output.formats)
+            published = publish(plan, drawn, folder, release.spec.output.formats, planned)
         except (Exception, pl.exceptions.PanicException) as error:
             if interrupted:
                 raise KeyboardInterrupt from None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Tag
 
+from pipelines.spec.expect_spec import ExpectSpec
 from pipelines.spec.fields import Model, Name, Share, Text, by_kind, distinct
 from pipelines.spec.partition_specs import BoundsSpec, PublicSpec, Selection
 from transforms.mechanisms import NoiseKind
@@ -34,6 +35,8 @@ class LevelSpec(Model):
     """Part of the table's budget, against the other levels."""
     shares: dict[Name, Share] | None = None
     """Parts of the level's budget by metric, and for `selection` and `other`."""
+    expect: ExpectSpec | None = None
+    """A typical value of metrics in a partition of this level."""
 
 
 def _level_kind(value: Any) -> str | None:

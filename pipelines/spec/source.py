@@ -37,6 +37,7 @@ class ConfigSource:
         keys: Position of each mapping key by the path of its value.
         duplicates: Problems with keys that are given twice; the first counts.
         hints: What is added to every problem with a value, by its path.
+        content: The bytes of the file.
     """
 
     file: str
@@ -45,6 +46,7 @@ class ConfigSource:
     keys: Mapping[KeyPath, Position]
     duplicates: tuple[Problem, ...] = ()
     hints: Mapping[KeyPath, str] = field(default_factory=dict)
+    content: bytes = b""
 
     def written(self, path: KeyPath) -> KeyPath:
         """Returns the longest beginning of a path that is written in the file.

@@ -18,6 +18,7 @@ from pydantic import (
 from pipelines.spec.columns import NamedColumn
 from pipelines.spec.date_ranges import DateRangeSpec
 from pipelines.spec.errors import KeyPath
+from pipelines.spec.expect_spec import ExpectSpec, expect_problems
 from pipelines.spec.fields import (
     Model,
     Name,
@@ -43,6 +44,7 @@ from pipelines.spec.publish_spec import (
     derived_problems,
     publish_problems,
 )
+from transforms.expected_error import is_plain
 from transforms.mechanisms import AUTO, NoiseChoice
 from transforms.metrics import Count, Metric, PrivacyUnitCount
 from transforms.table import check_metric_name, check_other
@@ -96,6 +98,9 @@ class TableSpec(
     shares: dict[Name, Share] = Field(default={})
     """Parts of the table's budget by metric, and for `selection` and `other`. Default: 1 each.
     Where selection compares the released number of privacy units, both are one mechanism."""
+    expect: ExpectSpec = Field(default={})
+    """A typical value of metrics, each in its own unit, in a partition that matters: `plan` shows
+    the error there. Only counts, sums, vectors and distinct values. Default: none."""
     publish: PublishSpec = Field(default_factory=PublishSpec)
     """What is done with the noisy values before they are published; it costs nothing."""
 
@@ -192,6 +197,11 @@ class TableSpec(
             self.derived_metrics(), self.metrics, additive, self.key_columns
         )
         yield from publish_problems(self.publish, self.metrics, never_negative)
+        yield from expect_problems(self.expect, self.metrics, self.plain_metrics())
+
+    def plain_metrics(self) -> list[str]:
+        """Returns the metrics that are a number plus one draw of noise."""
+        return [name for name, metric in self.engine_metrics().items() if is_plain(metric)]
 
     def metrics_that_add_up(self) -> list[str]:
         """Returns counts and sums of rows: of several partitions, they are what the rows have."""

@@ -113,8 +113,9 @@ def parse_yaml(text: str, file: str = "config") -> ConfigSource:
         raise ConfigError([_syntax_problem(file, error)]) from None
     except RecursionError:
         raise ConfigError([Problem(file, "is nested too deeply")]) from None
+    duplicates = tuple(reader.duplicates)
     source = ConfigSource(
-        file, data, reader.values, reader.keys, tuple(reader.duplicates), reader.hints
+        file, data, reader.values, reader.keys, duplicates, reader.hints, text.encode()
     )
     if not isinstance(data, dict):
         raise ConfigError([source.problem((), "is not a mapping; allowed: `key: value` lines")])

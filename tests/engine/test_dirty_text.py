@@ -201,4 +201,4 @@ def test_bad_text_in_a_column_that_is_not_read_does_not_matter(tmp_path):
     pq.write_table(table.append_column("notes", KINDS["string"]([b"\xff"] * table.num_rows)), path)
     assert command(config) == (0, "")
     plan = json.loads((config.parent / "out" / "plan.json").read_text())
-    assert list(plan["tables"]) == ["t", "known"]
+    assert list(plan["plan"]["tables"]) == ["t", "known"]

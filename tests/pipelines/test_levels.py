@@ -92,7 +92,7 @@ def test_consistent_levels_add_up_beside_the_noisy_numbers(tmp_path):
         assert above["uses"].dtype == pl.Int64
     assert fine.height == 16
     plan = json.loads((tmp_path / "out" / "plan.json").read_text())
-    steps = plan["tables"]["uses_by_country"]["post_processing"]
+    steps = plan["plan"]["tables"]["uses_by_country"]["post_processing"]
     assert [step["step"] for step in steps] == ["consistent"]
 
 

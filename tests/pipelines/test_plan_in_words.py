@@ -13,6 +13,7 @@ from pipelines.plan import plan_release
 from pipelines.show import show_table
 from pipelines.spec import load_release
 from transforms.noise import selection_threshold
+from transforms.release_curve import units_for_probability
 from transforms.render import render
 
 ROOT = Path(__file__).parents[2]
@@ -192,26 +193,49 @@ def selection_line(planned):
     return text[text.index("partitions: ") :].partition(" mechanism")[0]
 
 
-def test_the_threshold_in_privacy_units_and_in_rows(plan):
+def units(mechanism):
+    return [f"{units_for_probability(mechanism, p):,}" for p in (0.05, 0.5, 0.95, 0.99)]
+
+
+def test_the_numbers_of_units_or_rows_that_are_released(plan):
     planned = plan()
-    threshold = f"{selection_threshold(planned.tables[0].selection):.1f}"
-    start = f"partitions: released more often than not from {threshold}"
-    assert selection_line(planned) == f"{start} privacy units on"
-    assert selection_line(plan(unit=None, bounding="row")) == f"{start} rows on"
+    few, half, most, nearly_all = units(planned.tables[0].selection)
+    rest = f"on, 50 % from {half}, 95 % from {most}, 99 % from {nearly_all}"
+    start = f"partitions: released with probability 5 % from {few}"
+    assert selection_line(planned) == f"{start} privacy units {rest}"
+    assert selection_line(plan(unit=None, bounding="row")) == f"{start} rows {rest}"
+
+
+def test_the_selection_has_a_line_with_its_loss_noise_and_threshold(plan):
+    table = {"keys": ["k"], "selection": "gaussian", "bounds": {"max_partitions_contributed": 4}}
+    planned = plan({"t": table})
+    (line,) = (line for line in str(planned).splitlines() if "selection: " in line)
+    threshold = selection_threshold(planned.tables[0].selection)
+    loss = planned.tables[0].selection.noise.loss.mu
+    assert line.startswith(
+        f"  selection: gaussian, mu {loss:.4g}, delta 2.5e-09, sensitivity 4 x 1"
+    )
+    assert f", l2 2, noise std {2 / loss:.4g}" in line
+    assert f"threshold {threshold:.4g} privacy units" in words(planned)
+
+
+def test_a_geometric_selection_has_neither_noise_nor_threshold(plan):
+    (line,) = (line for line in str(plan()).splitlines() if "selection: " in line)
+    assert line == "  selection: truncated_geometric, epsilon 0.5, delta 9e-09, sensitivity 1 x 1"
 
 
 def test_the_threshold_of_weights(plan):
     table = {"keys": ["k"], "selection": "weighted_gaussian"}
-    alone = selection_line(plan({"t": table}))
-    assert alone.startswith("partitions: released more often than not from ")
-    assert alone.endswith(" privacy units on")
-    several = selection_line(plan({"t": {**table, "bounds": {"max_partitions_contributed": 16}}}))
-    crowd, rest = several.removeprefix("partitions: released more often than not from ").split(
-        " privacy units on with 16 partitions each, or "
+    alone = plan({"t": table})
+    assert "with" not in selection_line(alone).replace("with probability", "")
+    several = plan({"t": {**table, "bounds": {"max_partitions_contributed": 16}}})
+    crowd, single = selection_line(several).split(
+        ", with 16 partitions each; of k partitions, a unit adds 1 / sqrt(k) to each, so that it "
+        "is 50 % from "
     )
-    single, rest = rest.split(" with this one only; ")
-    assert rest == "of k partitions, a unit adds 1 / sqrt(k) to each"
-    assert float(crowd) == pytest.approx(4 * float(single), abs=0.3)
+    assert crowd.endswith(f"99 % from {units(several.tables[0].selection)[-1]}")
+    least = selection_threshold(several.tables[0].selection)
+    assert single == f"{least / 4:.1f} with this one only"
 
 
 EVERY_METRIC = {
@@ -227,7 +251,7 @@ EVERY_METRIC = {
 
 
 def test_every_number_of_every_metric_has_a_line(plan):
-    planned = plan({"t": {"keys": ["k"], "metrics": EVERY_METRIC}})
+    planned = plan({"t": {"keys": ["k"], "metrics": EVERY_METRIC, "noise": "laplace"}})
     lines = [line.split() for line in str(planned).splitlines() if " laplace " in line]
     assert [line[0] for line in lines] == [
         *("uses", "users", "seconds", "speed:rows", "speed:sum"),
@@ -246,7 +270,9 @@ def test_every_number_of_every_metric_has_a_line(plan):
 def test_a_table_of_partitions_alone(plan):
     planned = plan({"t": {"keys": ["k"]}})
     assert planned.to_dict()["tables"]["t"]["metrics"] == {}
-    assert [line.split()[0] for line in str(planned).splitlines()[-1:]] == ["selection"]
+    *_, selection, partitions = str(planned).splitlines()
+    assert selection.startswith("  selection: truncated_geometric, ")
+    assert partitions.startswith("  partitions: released with probability 5 % from ")
 
 
 # On the terminal

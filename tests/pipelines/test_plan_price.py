@@ -66,14 +66,16 @@ def test_the_text_says_loss_noise_and_price(plan):
         "costs epsilon 1 at delta 1e-08 (exact formula for Gaussian noise; formulas say the same), "
         "of the budget 1"
     )
-    rows = [line.split("  ") for line in text.splitlines()[-3:]]
-    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert cells[0] == ["mechanism", "loss", "noise std", "95 % interval"]
-    assert [row[0] for row in cells[1:]] == ["selection", "n"]
-    assert cells[1][2].startswith("mu 0.1")
-    assert cells[1][2].endswith(", delta 2.5e-09")
-    assert cells[2][2].startswith("mu 0.1")
-    assert "delta" not in cells[2][2]
+    (selection,) = (line for line in text.splitlines() if "selection: " in line)
+    assert selection.startswith("  selection: gaussian, mu 0.1")
+    assert ", delta 2.5e-09, " in selection
+    rows = [line.split("  ") for line in text.splitlines()[-2:]]
+    head, cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert head[:5] == ["mechanism", "loss", "sensitivity", "noise std", "95 % interval"]
+    assert head[5:] == ["+-10 % from"]
+    assert cells[:2] == ["n", "gaussian count"]
+    assert cells[2].startswith("mu 0.1")
+    assert "delta" not in cells[2]
 
 
 def test_the_json_has_losses_and_price(plan):

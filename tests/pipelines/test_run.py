@@ -145,10 +145,12 @@ def test_the_published_plan_is_the_plan_that_the_command_shows(tmp_path, events)
     shown = command("plan", "--json", events)
     assert (shown.returncode, shown.stderr) == (0, "")
     run(events)
-    assert (tmp_path / "out" / "plan.json").read_text(encoding="utf-8") == shown.stdout
-    plan = json.loads(shown.stdout)
-    assert list(plan["tables"]) == ["t", "known"]
-    assert plan["tables"]["known"]["public_partitions"] == 3
+    published = json.loads((tmp_path / "out" / "plan.json").read_text(encoding="utf-8"))
+    assert list(published) == ["schema_version", "plan_hash", "made_of", "plan"]
+    assert published.items() <= json.loads(shown.stdout).items()
+    tables = published["plan"]["tables"]
+    assert list(tables) == ["t", "known"]
+    assert tables["known"]["public_partitions"] == 3
 
 
 def test_formats_are_the_ones_asked_for(tmp_path, events):
@@ -363,7 +365,7 @@ def test_a_first_run_that_fails_publishes_nothing(tmp_path, events, monkeypatch)
 def test_a_publication_that_fails_half_way_publishes_nothing(tmp_path, events, monkeypatch):
     run(events)
     before = files_below(tmp_path / "out")
-    monkeypatch.setattr("pipelines.output.json.dumps", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.plan_file.json.dumps", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError, match="failed with ZeroDivisionError"):
         run(events, replace=True)
     assert files_below(tmp_path / "out") == before

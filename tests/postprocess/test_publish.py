@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 from pipelines import run as run_module
 from pipelines.output import publish
 from pipelines.plan import plan_release
+from pipelines.plan_file import plan_file
 from pipelines.run import run_release
 from pipelines.show import show_table
 from pipelines.spec import ConfigError, load_release
@@ -200,7 +201,7 @@ def test_a_release_is_post_processed(tmp_path):
     assert published["growth"].to_list() == [100, 0, None]
     assert pl.read_csv(tmp_path / "out" / "t.csv").height == 3
     plan = json.loads((tmp_path / "out" / "plan.json").read_text())
-    kinds = [step["step"] for step in plan["tables"]["t"]["post_processing"]]
+    kinds = [step["step"] for step in plan["plan"]["tables"]["t"]["post_processing"]]
     assert kinds == ["ratio", "percent_change", "suppress", "minimum", "top", "round"]
 
 
@@ -214,7 +215,9 @@ def test_what_is_published_is_a_function_of_what_is_rendered(tmp_path):
     for step in plan.steps["t"]:
         expected = step.apply(expected, ["k"])
     for folder in ("one", "two"):
-        (done,) = publish(plan, {"t": drawn}, tmp_path / folder, ["parquet"])
+        (done,) = publish(
+            plan, {"t": drawn}, tmp_path / folder, ["parquet"], plan_file(release, plan)
+        )
         assert_frame_equal(done.frame, expected)
         (tmp_path / "in.parquet").unlink(missing_ok=True)
 

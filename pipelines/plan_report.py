@@ -1,0 +1,110 @@
+"""Everything that `dp-release plan` says: the plan, its errors, and what changed since the last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.plan import ReleasePlan
+from pipelines.plan_changes import Change, plan_changes
+from pipelines.plan_errors import table_errors
+from pipelines.plan_file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
+from pipelines.plan_text import plan_text, wrapped
+from pipelines.spec import LoadedRelease
+from transforms.expected_error import check_size
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """A plan, and how it differs from another one.
+
+    Attributes:
+        plan: The plan.
+        file: Its file.
+        sizes: Numbers at which errors are stated.
+        against: The plan file that it is compared with; None for none.
+        changes: What is different there.
+        problem: Why that file cannot be compared; None if it can.
+    """
+
+    plan: ReleasePlan
+    file: PlanFile
+    sizes: tuple[float, ...] = ()
+    against: Path | None = None
+    changes: tuple[Change, ...] = ()
+    problem: str | None = None
+
+    def text(self, width: int) -> str:
+        """Returns the report as lines of at most so many columns."""
+        return "\n".join([plan_text(self.plan, width, self.sizes), *self._change_lines(width)])
+
+    def json(self) -> str:
+        """Returns the report as JSON."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON values."""
+        return {
+            **self.file.to_dict(),
+            "sizes": list(self.sizes),
+            "errors": {
+                table.name: table_errors(self.plan, table, self.sizes).to_dict()
+                for table in self.plan.tables
+            },
+            "against": None if self.against is None else str(self.against),
+            "against_problem": self.problem,
+            "changes": [change.to_dict() for change in self.changes],
+        }
+
+    def _change_lines(self, width: int) -> Iterator[str]:
+        if self.problem is not None:
+            yield ""
+            yield from wrapped(f"not compared: {self.problem}", width)
+        if self.changes:
+            yield ""
+            yield f"different from {self.against}:"
+            for change in self.changes:
+                yield from wrapped(f"  {change}", width, 4)
+
+
+def report_plan(
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    sizes: Sequence[float] = (),
+    against: Path | None = None,
+) -> PlanReport:
+    """Compares a plan with an earlier one, and puts together what there is to say.
+
+    Args:
+        release: The release series.
+        plan: Its plan.
+        sizes: Numbers at which errors are stated.
+        against: A plan file; None for that of the output folder, if it holds a release.
+
+    Raises:
+        ValueError: A size is out of range.
+        PlanFileError: The file that was given cannot be used.
+    """
+    for size in sizes:
+        check_size("--at", size)
+    file = plan_file(release, plan)
+    report = PlanReport(plan, file, tuple(sizes))
+    found = against or _published(release)
+    if found is None:
+        return report
+    try:
+        changes = tuple(plan_changes(read_plan_file(found).plan, file.plan))
+    except PlanFileError as error:
+        if against is not None:
+            raise
+        return PlanReport(plan, file, tuple(sizes), found, problem=str(error))
+    return PlanReport(plan, file, tuple(sizes), found, changes)
+
+
+def _published(release: LoadedRelease) -> Path | None:
+    folder = release.output_folder
+    found = Path(folder) / PLAN_FILE
+    return found if "://" not in folder and found.is_file() else None
