@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from compare import BENCH, HERE, PEER_ROWS, SEED, Events
 from utility_cases import METRICS, PARTITION, Case, cases, truth
 from utility_ours import STRATEGIES, Ours, fast_noise
 from utility_pipeline_dp import SELECTIONS, PipelineDp, bounded
@@ -37,16 +38,11 @@ from utility_scores import (
     stack,
 )
 
-from pipelines import synthetic
 from transforms import Budget
 from transforms.mechanisms import NoiseKind
 
-HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-BENCH = REPOSITORY / ".bench"
 SHARED = REPOSITORY.parent / "shared" / "data"
-SEED = 7
-ROWS, UNITS = 1_000_000, 100_000
 EPSILONS = (0.5, 1.0, 2.0, 4.0)
 DELTA = 1e-8
 SEEDS = 30
@@ -64,6 +60,9 @@ THEIRS: dict[NoiseKind, tuple[str, ...]] = {
     "gaussian": SELECTIONS,
     "laplace": ("default", "gaussian", "post_aggregation"),
 }
+NOTABLE = 1.001
+"""Ratio of noise from which it is called more: rounding to whole numbers makes some 1.0003."""
+
 SHOWN: dict[NoiseKind, str] = {"gaussian": "gaussian", "laplace": "truncated_geometric"}
 """Our strategy in the tables; the others are in the file of results."""
 
@@ -106,7 +105,9 @@ class Comparison:
     @property
     def losses(self) -> list[str]:
         """What PipelineDP is better at, for sure."""
-        worse = [f"more noise on {name}" for name, ratio in self.std.items() if ratio > 1]
+        worse = [
+            f"noise of {name} x {ratio:.3f}" for name, ratio in self.std.items() if ratio > NOTABLE
+        ]
         if self.released.high < 0:
             worse.append(f"{-self.released.value:.1f} fewer partitions")
         if self.mass.high < 0:
@@ -181,7 +182,9 @@ def _kept_bounded(case: Case, rows: pl.DataFrame) -> Samples:
         file.parent.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         np.save(file, bounded(case, rows, SEED))
-        print(f"  PipelineDP bounded {case.name} in {time.perf_counter() - start:.0f} s", flush=True)
+        print(
+            f"  PipelineDP bounded {case.name} in {time.perf_counter() - start:.0f} s", flush=True
+        )
     kept: Samples = np.load(file)
     return kept
 
@@ -348,14 +351,10 @@ def write_readme(text: str) -> None:
 
 
 def generated() -> Path:
-    """Returns the folder of generated events, which are written when they are not there."""
-    source = hashlib.sha256(Path(synthetic.__file__).read_bytes()).hexdigest()[:8]
-    folder = BENCH / f"utility-events-{ROWS}-{UNITS}-{source}"
-    if not folder.exists():
-        partial = folder.with_suffix(".partial")
-        synthetic.write_emoji_events(partial, rows=ROWS, units=UNITS, seed=SEED)
-        partial.rename(folder)
-    return folder
+    """Returns the folder of the generated events that the speed is compared on."""
+    events = Events(PEER_ROWS)
+    events.generate()
+    return events.folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -219,7 +219,7 @@ def bounded(case: Case, rows: pl.DataFrame, seed: int) -> npt.NDArray[np.float64
         parameters, combiner.expects_per_partition_sampling()
     )
     report = report_generator.ReportGenerator(parameters, "aggregate", False)
-    np.random.seed(seed)  # noqa: NPY002 - what PipelineDP samples with
+    np.random.seed(seed)
     contributions = bounder.bound_contributions(
         as_tuples(rows), parameters, backend, report, combiner.create_accumulator
     )

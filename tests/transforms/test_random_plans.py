@@ -309,9 +309,7 @@ def test_larger_bounds_never_give_less_noise(release, factor):
             return Bounds(1, linf * factor)
         return Bounds(l0 * factor, linf * factor)
 
-    raised = {
-        name: replace(table, bounds=larger(table.bounds)) for name, table in tables.items()
-    }
+    raised = {name: replace(table, bounds=larger(table.bounds)) for name, table in tables.items()}
     after = scales(plan_tables(raised, budget, guarantee))
     assert_not_less(after, before, [key for key in before if key[1] != "selection"])
 

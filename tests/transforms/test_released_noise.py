@@ -83,9 +83,7 @@ def wrong_scale(request, monkeypatch):
 
     def selection(mechanism):
         epsilon = mechanism.epsilon / request.param
-        return create_partition_strategy(
-            mechanism.strategy, epsilon, mechanism.delta, mechanism.l0
-        )
+        return create_partition_strategy(mechanism.strategy, epsilon, mechanism.delta, mechanism.l0)
 
     monkeypatch.setattr(noise, "_additive", additive)
     monkeypatch.setattr(noise, "_selection", selection)
