@@ -79,7 +79,6 @@ def law_of(noise, std):
 # What must come out.
 
 
-@pytest.mark.xfail(reason="selection and the count of units are two mechanisms yet", strict=True)
 @pytest.mark.parametrize("epsilon", [0.5, 1.0, 2.0, 4.0])
 @pytest.mark.parametrize("bounds", [Bounds(8, 5), Bounds(1, 1), Bounds(100, 1)], ids=str)
 def test_gaussian_noise_is_at_most_0_46_times_that_of_pipeline_dp(epsilon, bounds):

@@ -53,7 +53,7 @@ BEGIN, END = "<!-- utility: begin -->", "<!-- utility: end -->"
 System = Ours | PipelineDp
 
 OURS: dict[NoiseKind, tuple[str, ...]] = {
-    "gaussian": ("truncated_geometric", "gaussian", "weighted_gaussian"),
+    "gaussian": ("auto", "truncated_geometric", "gaussian", "weighted_gaussian"),
     "laplace": STRATEGIES,
 }
 THEIRS: dict[NoiseKind, tuple[str, ...]] = {
@@ -63,8 +63,8 @@ THEIRS: dict[NoiseKind, tuple[str, ...]] = {
 NOTABLE = 1.001
 """Ratio of noise from which it is called more: rounding to whole numbers makes some 1.0003."""
 
-SHOWN: dict[NoiseKind, str] = {"gaussian": "gaussian", "laplace": "truncated_geometric"}
-"""Our strategy in the tables; the others are in the file of results."""
+SHOWN = "auto"
+"""Our strategy in the tables, the default; the others are in the file of results."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ def _ratios(ours: Samples, theirs: Samples) -> dict[str, Estimate | None]:
 
 def lines(result: Result) -> Iterator[str]:
     """Yields the rows of the table of one result: our shown strategy against each of theirs."""
-    mine = SHOWN[result.noise]
+    mine = SHOWN
     own = result.scores[f"ours {mine}"]
     for theirs, found in result.comparisons[mine].items():
         other = result.scores[f"PipelineDP {theirs}"]
@@ -299,11 +299,11 @@ def show(results: Sequence[Result]) -> None:
                 print(_released_line(result))
     print("\nWhere PipelineDP is better: its whole 95 % interval, or its noise")
     for result in results:
-        for theirs, comparison in result.comparisons[SHOWN[result.noise]].items():
+        for theirs, comparison in result.comparisons[SHOWN].items():
             if comparison.losses:
                 print(
                     f"{result.case}, {result.noise}, epsilon {result.budget.epsilon:g}, "
-                    f"{SHOWN[result.noise]} against {theirs}: {'; '.join(comparison.losses)}"
+                    f"{SHOWN} against {theirs}: {'; '.join(comparison.losses)}"
                 )
 
 
@@ -328,9 +328,9 @@ def summary(results: Sequence[Result], seeds: int) -> str:
     for result in results:
         if result.noise != "gaussian" or result.budget.epsilon != README_EPSILON:
             continue
-        ours = result.scores[f"ours {SHOWN['gaussian']}"]
+        ours = result.scores[f"ours {SHOWN}"]
         theirs = result.scores["PipelineDP default"]
-        found = result.comparisons[SHOWN["gaussian"]]["default"]
+        found = result.comparisons[SHOWN]["default"]
         rows.append(
             f"| {result.case} | {result.partitions:,} | {ours.released.value:,.1f}, "
             f"{theirs.released.value:,.1f} | {ours.mass.value:.1%}, {theirs.mass.value:.1%} | "

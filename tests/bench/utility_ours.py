@@ -31,7 +31,7 @@ from transforms.plan import TablePlan
 from transforms.planning import plan_tables
 from transforms.table import SELECTION
 
-STRATEGIES = ("truncated_geometric", "laplace", "gaussian", "weighted_gaussian")
+STRATEGIES = ("auto", "truncated_geometric", "laplace", "gaussian", "weighted_gaussian")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Ours:
     Attributes:
         case: What is released.
         noise: Distribution of the noise.
-        selection: Strategy of the selection.
+        selection: Strategy of the selection; `auto` is the default of a release.
         budget: Budget of the release.
         selection_share: Share of the selection, against 1 of each metric.
     """
