@@ -309,6 +309,7 @@ def test_losses_are_listed():
         data(-0.1, -0.2, -0.01),
         {"count": worse, "privacy_unit_count": same, "sum": better},
         {"count": None, "privacy_unit_count": worse, "sum": same},
+        {"count": worse, "privacy_unit_count": same, "sum": None},
     )
     assert lost.losses == [
         "noise of count x 1.300",
@@ -316,9 +317,16 @@ def test_losses_are_listed():
         "10.00% less mass",
         "error of count x 1.200",
         "error of privacy_unit_count of both x 1.200",
+        "noise of count of both x 1.200",
     ]
     won = replace(
-        lost, std=dict.fromkeys(METRICS, 0.5), released=same, mass=same, rmse={}, rmse_both={}
+        lost,
+        std=dict.fromkeys(METRICS, 0.5),
+        released=same,
+        mass=same,
+        rmse={},
+        rmse_both={},
+        noise_both={},
     )
     assert won.losses == []
 

@@ -94,6 +94,7 @@ class Comparison:
         mass: How much larger our share of rows in released partitions is.
         rmse: Ratio of root mean squared errors over all partitions, by metric.
         rmse_both: The same over partitions that both release; None where there is none.
+        noise_both: The same, but of errors from what each system has after bounding.
     """
 
     std: dict[str, float]
@@ -101,6 +102,7 @@ class Comparison:
     mass: Estimate
     rmse: dict[str, Estimate | None]
     rmse_both: dict[str, Estimate | None]
+    noise_both: dict[str, Estimate | None]
 
     @property
     def losses(self) -> list[str]:
@@ -112,11 +114,15 @@ class Comparison:
             worse.append(f"{-self.released.value:.1f} fewer partitions")
         if self.mass.high < 0:
             worse.append(f"{-self.mass.value:.2%} less mass")
-        for where, ratios in (("", self.rmse), (" of both", self.rmse_both)):
+        for what, ratios in (
+            ("error of {}", self.rmse),
+            ("error of {} of both", self.rmse_both),
+            ("noise of {} of both", self.noise_both),
+        ):
             for name, ratio in ratios.items():
                 if is_worse(ratio):
                     assert ratio is not None
-                    worse.append(f"error of {name}{where} x {ratio.value:.3f}")
+                    worse.append(f"{what.format(name)} x {ratio.value:.3f}")
         return worse
 
 
@@ -164,6 +170,16 @@ class Data:
     theirs: Samples
     ours: pl.DataFrame
 
+    @property
+    def ours_bounded(self) -> Samples:
+        """Our bounded numbers, shape (3, p)."""
+        numbers = np.zeros_like(self.true)
+        steps = {"sum": self.case.granularity}
+        for row, metric in enumerate(METRICS):
+            column = self.ours[metric].to_numpy() * steps.get(metric, 1.0)
+            numbers[row, self.ours[PARTITION].to_numpy()] = column
+        return numbers
+
     @classmethod
     def of(cls, case: Case) -> Data:
         """Reads and bounds; PipelineDP's bounding takes minutes and is kept in a file."""
@@ -201,9 +217,10 @@ def measure(data: Data, noise: NoiseKind, budget: Budget, seeds: int) -> Result:
     released: dict[str, list[float]] = {system.name: [] for system in systems}
     mass: dict[str, list[float]] = {system.name: [] for system in systems}
     squares: dict[str, list[Samples]] = {system.name: [] for system in systems}
-    both: dict[tuple[str, str], list[tuple[Samples, Samples]]] = {
+    both: dict[tuple[str, str], list[tuple[Samples, ...]]] = {
         (one.name, other.name): [] for one in ours for other in theirs
     }
+    own = data.ours_bounded
     entropy = [SEED, zlib.crc32(f"{data.case.name} {noise} {budget}".encode())]
     rows = data.true[METRICS.index("count")]
     for stream in np.random.SeedSequence(entropy).spawn(seeds):
@@ -220,10 +237,14 @@ def measure(data: Data, noise: NoiseKind, budget: Budget, seeds: int) -> Result:
             squares[name].append(squared_errors(drawn, data.true))
         for (one, its), found in both.items():
             shown = draws[one].kept & draws[its].kept
-            first, second = (
-                squared_errors_where(draws[name], data.true, shown) for name in (one, its)
+            found.append(
+                (
+                    squared_errors_where(draws[one], data.true, shown),
+                    squared_errors_where(draws[its], data.true, shown),
+                    squared_errors_where(draws[one], own, shown),
+                    squared_errors_where(draws[its], data.theirs, shown),
+                )
             )
-            found.append((first, second))
     counts = {name: np.array(values) for name, values in released.items()}
     shares = {name: np.array(values) for name, values in mass.items()}
     errors = {name: stack(values) for name, values in squares.items()}
@@ -243,16 +264,20 @@ def measure(data: Data, noise: NoiseKind, budget: Budget, seeds: int) -> Result:
                 difference(counts[one.name], counts[other.name]),
                 difference(shares[one.name], shares[other.name]),
                 _ratios(errors[one.name], errors[other.name]),
-                _ratios(
-                    stack([first for first, _ in both[one.name, other.name]]),
-                    stack([second for _, second in both[one.name, other.name]]),
-                ),
+                *_ratios_of_both(both[one.name, other.name]),
             )
             for other in theirs
         }
         for one in ours
     }
     return Result(data.case.name, partitions, budget, noise, scores, comparisons)
+
+
+def _ratios_of_both(
+    found: Sequence[tuple[Samples, ...]],
+) -> tuple[dict[str, Estimate | None], dict[str, Estimate | None]]:
+    ours, theirs, our_noise, their_noise = (stack(column) for column in zip(*found, strict=True))
+    return _ratios(ours, theirs), _ratios(our_noise, their_noise)
 
 
 def _ratios(ours: Samples, theirs: Samples) -> dict[str, Estimate | None]:
@@ -270,7 +295,8 @@ def lines(result: Result) -> Iterator[str]:
             f"{'  '.join(f'{ratio:5.3f}' for ratio in found.std.values())}   "
             f"{own.released.value:8.1f} {other.released.value:8.1f}   "
             f"{own.mass.value:6.1%} {other.mass.value:6.1%}   "
-            f"{_in_columns(found.rmse)}   {_in_columns(found.rmse_both)}"
+            f"{_in_columns(found.rmse)}   {_in_columns(found.rmse_both)}   "
+            f"{_in_columns(found.noise_both)}"
         )
 
 
@@ -280,7 +306,8 @@ def _in_columns(ratios: dict[str, Estimate | None]) -> str:
 
 HEADER = (
     f"{'eps':>4}  {'noise':8}  {'PipelineDP':16}  {'noise std, ours/theirs':19}   "
-    f"{'released: ours, theirs':>17}   {'mass':>13}   {'error, all':19}   {'error, of both':19}"
+    f"{'released: ours, theirs':>17}   {'mass':>13}   {'error, all':19}   {'error, of both':19}   "
+    f"{'noise, of both':19}"
 )
 
 
@@ -322,8 +349,8 @@ def summary(results: Sequence[Result], seeds: int) -> str:
     """Returns the table for the README: Gaussian noise, one epsilon, PipelineDP's default."""
     rows = [
         "| data | partitions | released: ours, theirs | share of rows | error, all: count, units, "
-        "sum | error, released by both |",
-        "|---|---|---|---|---|---|",
+        "sum | error, released by both | noise, released by both |",
+        "|---|---|---|---|---|---|---|",
     ]
     for result in results:
         if result.noise != "gaussian" or result.budget.epsilon != README_EPSILON:
@@ -334,7 +361,8 @@ def summary(results: Sequence[Result], seeds: int) -> str:
         rows.append(
             f"| {result.case} | {result.partitions:,} | {ours.released.value:,.1f}, "
             f"{theirs.released.value:,.1f} | {ours.mass.value:.1%}, {theirs.mass.value:.1%} | "
-            f"{_in_cell(found.rmse)} | {_in_cell(found.rmse_both)} |"
+            f"{_in_cell(found.rmse)} | {_in_cell(found.rmse_both)} | "
+            f"{_in_cell(found.noise_both)} |"
         )
     return "\n".join(rows) + f"\n\nMeans of {seeds} draws.\n"
 
