@@ -69,6 +69,9 @@ SELECTIONS = [
     PrivateSelection("laplace", 5),
     PrivateSelection("gaussian", 5),
 ]
+AUTO = [*SELECTIONS, PrivateSelection("auto"), PrivateSelection("auto", 5)]
+"""What is chosen can change with a budget, so that nothing is monotone."""
+
 GUARANTEES = [
     Guarantee(*words)
     for words in product(("add_remove", "replace"), ("unit", "unit_partition", "row"))
@@ -94,13 +97,19 @@ def some_bounds(draw, guarantee):
 
 
 @st.composite
-def releases(draw, most_tables=3):
-    """Tables, and what they guarantee."""
+def releases(draw, auto):
+    """Tables, and what they guarantee.
+
+    Args:
+        draw: Hypothesis.
+        auto: Whether noise and selection may be left to be chosen.
+    """
+    noises = ["laplace", "gaussian", *(["auto"] if auto else [])]
     guarantee = draw(st.sampled_from(GUARANTEES))
     allowed = [metric for metric in METRICS if fits(metric, guarantee)]
     tables = {}
-    for number in range(draw(st.integers(1, most_tables))):
-        selection = draw(st.sampled_from(SELECTIONS))
+    for number in range(draw(st.integers(1, 3))):
+        selection = draw(st.sampled_from(AUTO if auto else SELECTIONS))
         fewest = 1 if selection is None else 0
         chosen = draw(st.lists(st.sampled_from(allowed), min_size=fewest, max_size=3))
         metrics = {f"m{place}": metric for place, metric in enumerate(chosen)}
@@ -115,7 +124,7 @@ def releases(draw, most_tables=3):
             metrics,
             draw(some_bounds(guarantee)),
             selection or PUBLIC,
-            noise=draw(st.sampled_from(["laplace", "gaussian"])),
+            noise=draw(st.sampled_from(noises)),
             other=other,
             share=draw(SHARES),
             shares=draw(st.dictionaries(st.sampled_from(spenders), SHARES, max_size=3)),
@@ -132,8 +141,8 @@ def budgets(draw, tables):
 
 
 @st.composite
-def priced_releases(draw):
-    tables, guarantee = draw(releases())
+def priced_releases(draw, auto=False):
+    tables, guarantee = draw(releases(auto))
     return tables, guarantee, draw(budgets(tables))
 
 
@@ -146,7 +155,7 @@ def as_json(plans):
 # Twice.
 
 
-@given(release=priced_releases())
+@given(release=priced_releases(auto=True))
 @settings(deadline=None, max_examples=40, database=None)
 def test_both_accountants_agree_on_a_price_that_uses_the_budget_up(release):
     """`price` raises an error where the two do not agree."""
@@ -217,7 +226,7 @@ def priced_by_library(mechanisms, budget, noise_factor=1.0):
     return total.get_epsilon_for_delta(budget.delta), rounded * step
 
 
-@given(release=priced_releases())
+@given(release=priced_releases(auto=True))
 @settings(deadline=None, max_examples=25, database=None)
 def test_the_library_alone_prices_the_json_at_the_budget(release):
     tables, guarantee, budget = release
