@@ -35,8 +35,9 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/ready  ## Compare with PipelineDP and DuckDB; ARGS=--large adds 100M rows
+bench: $(VENV)/ready  ## Compare speed and errors with PipelineDP; ARGS=--large adds 100M rows
 	$(BIN)/python tests/bench/compare.py $(ARGS)
+	$(BIN)/python tests/bench/utility.py
 
 schema: $(VENV)/ready  ## Write configs/release.schema.json
 	$(BIN)/python -m pipelines.spec.schema
