@@ -89,6 +89,7 @@ def _table_to_dict(table: TablePlan, steps: Sequence[Step | Consistency]) -> dic
         "public_partitions": None if keys is None else keys.height,
         "public_sha256": None if keys is None else key_list_digest(keys),
         "selection": None if table.selection is None else _selection_to_dict(table.selection),
+        "compared_and_released": table.noisy_count,
         "mechanisms": {name: mechanism.to_dict() for name, mechanism in table.mechanisms.items()},
         "metrics": _metrics_to_dict(table.metrics),
         **({"other": _metrics_to_dict(table.other)} if table.other else {}),

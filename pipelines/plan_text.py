@@ -115,10 +115,11 @@ def _rows(
     named += [(f"{OTHER}:", metric) for metric in table.other]
     for prefix, metric in named:
         for noise in metric.noises:
+            name = prefix + metric.name + noise.component.suffix
             yield (
-                prefix + metric.name + noise.component.suffix,
+                name,
                 f"{noise.mechanism.noise} {_described(metric, noise)}",
-                loss_in_words(noise.mechanism),
+                loss_in_words(noise.mechanism) if name != table.noisy_count else "of selection",
                 _sensitivity(noise),
                 short_number(noise.std),
                 f"+-{short_number(noise.half_width_95)}",
@@ -239,6 +240,11 @@ def _selection_in_words(
     yield (
         f"{SELECTION}: {selection.strategy}, {loss_in_words(selection)}, {sensitivity}{threshold}"
     )
+    if table.noisy_count is not None:
+        yield (
+            f"{table.noisy_count}: the numbers that are compared, one draw for both; all that is "
+            "released is above the threshold, and so too large on average where the truth is near"
+        )
     first, *others = (
         f"{100 * probability:g} % from {units_for_probability(selection, probability):,}"
         for probability in PROBABILITIES
