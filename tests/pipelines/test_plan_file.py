@@ -104,7 +104,7 @@ def test_every_key_of_the_json(config):
     table = plan["tables"]["t"]
     assert list(table) == [
         *("keys", "bounds", "public_partitions", "public_sha256", "selection"),
-        *("mechanisms", "metrics", "post_processing"),
+        *("compared_and_released", "mechanisms", "metrics", "post_processing"),
     ]
     assert table["selection"] is None
     assert list(table["metrics"]) == ["uses", "seconds", "pace"]

@@ -66,7 +66,7 @@ def test_the_hash_of_a_small_plan_is_known():
     assert plan_hash(plan) == "3999a83c2b84a8265b955e7fc8049f11b7b8a981f13e923ef7a6154daa118ad6"
 
 
-GOLDEN = "eddee7606c3da3186b7b68213b93af206ca7d5039c3eacc9d78141dd61ce2196"
+GOLDEN = "1728331f8a7be3ecbf39beab164a692da682ce6c27f11b43e4e467e4bb41780f"
 
 
 def test_the_hash_of_a_small_release_is_known(made):
