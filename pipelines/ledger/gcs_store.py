@@ -125,4 +125,11 @@ def _reason(error: Exception) -> str:
             return "there is no such bucket"
         case 429 | 500 | 502 | 503 | 504:
             return f"the service is busy ({_code(error)}); try again"
+    if isinstance(error, import_module("google.api_core.exceptions").RetryError):
+        return "the service is busy or cannot be reached; try again"
+    if isinstance(error, import_module("google.auth.exceptions").GoogleAuthError):
+        return (
+            f"no credentials that work ({type(error).__name__}); allowed: application default "
+            "credentials, such as of `gcloud auth application-default login`"
+        )
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+
 from pipelines.ledger.charges import Charge, ReleaseKey
 from pipelines.ledger.entries import Entry, Head, Kind
 from pipelines.ledger.errors import LedgerError
