@@ -137,10 +137,12 @@ class Ledger:
 
         def decide(book: Book) -> _Wanted | None:
             found = _known(book, key)
-            if found.state == "drawing" and found.attempt != replaces:
+            if found.attempt != replaces:
                 raise LedgerError(
                     f"attempt {found.attempt} to draw {key} is under way, or died; "
                     "allowed: to wait, or to replace that attempt when it is dead"
+                    if found.attempt
+                    else f"{key} has no attempt {replaces} to replace; allowed: 0"
                 )
             return _Wanted("drawing", key, {"attempt": found.attempt + 1})
 

@@ -43,8 +43,13 @@ class Shortfall:
         cap, releases = self.cell.cap, self.cell.releases
         what = "rho" if isinstance(cap.budget, RhoBudget) else "epsilon"
         text = f"the cap of {cap}"
+        if math.isinf(self.needed) and self.failed == 1:
+            return [f"{text}: nothing bounds what is lost about that unit"]
         if math.isinf(self.needed):
-            return [f"{text}: nothing bounds what this release loses about that unit"]
+            return [
+                f"{text}: no epsilon is enough at that delta, of which failures take "
+                f"{_up(self.failed)}"
+            ]
         lines = [
             f"{text}: {what} {_up(self.used)} is used by {len(releases)} entries"
             f"{self._where()}, and {_up(self.needed)} would be, at delta {_up(self.failed)} "

@@ -68,3 +68,25 @@ def policy(*caps, **more):
     merged = [{**unit, **cap} for unit, cap in zip(units, caps, strict=True)]
     dataset = {"columns": ["user_id", "country"], "caps": merged, **more}
     return Policy.of(PolicySpec.model_validate({"datasets": {"events": dataset}}))
+
+
+KEY = ReleaseKey("weekly", "2026-W46")
+ROOMY = policy({"epsilon": 1000, "delta": 1e-6})
+
+
+def fire(ledger, event, key=KEY, attempt=1):
+    """Has something happen to a release."""
+    match event:
+        case "reserve":
+            asked = request(key.period, version=key.version, reason="a wrong file")
+            return ledger.reserve(asked, ROOMY)
+        case "draw":
+            return ledger.draw(key)
+        case "redraw":
+            return ledger.draw(key, replaces=attempt or 7)
+        case "drawn":
+            return ledger.drawn(key, attempt, "d" * 64)
+        case "publish":
+            return ledger.publish(key, "e" * 64)
+        case _:
+            return getattr(ledger, event)(key, "because")
