@@ -13,7 +13,7 @@ from pipelines.ledger import Ledger, RefusedError, verify
 from pipelines.ledger.store import open_store
 
 RACERS = 64
-PROCESSES = 8
+PROCESSES = 4
 """Each races with several threads at once, as 64 starts of Python take too long on two cores."""
 
 

@@ -25,83 +25,68 @@ sys.path.insert(0, {here!r})
 from ledger_examples import KEY, fire
 from pipelines.ledger import Ledger, sqlite_store
 
-left = int(sys.argv[2])
+folder, event = sys.argv[1:]
+left = 0
 
-def die_at(_):
+def die_at_last():
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return 0
 
-ledger = Ledger(sqlite_store.SqliteStore(sys.argv[1]))
-{before}
-fire(ledger, {event!r})
-"""
-
-BY_STATEMENT = """
-connect = sqlite_store.sqlite3.connect
 class Dying(sqlite_store.sqlite3.Connection):
     def execute(self, *arguments):
-        die_at(None)
+        die_at_last()
         done = super().execute(*arguments)
-        die_at(None)
+        die_at_last()
         return done
-sqlite_store.sqlite3.connect = lambda *a, **more: connect(*a, factory=Dying, **more)
+
+for step in range(1, 100):
+    ledger = Ledger(sqlite_store.SqliteStore(folder + f"/{{step}}.db"))
+    if event == "draw":
+        fire(ledger, "reserve")
+    child = os.fork()
+    if not child:
+        connect = sqlite_store.sqlite3.connect
+        sqlite_store.sqlite3.connect = lambda *a, **more: connect(*a, factory=Dying, **more)
+        left = step
+        fire(ledger, event)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(code)
+    if code != -signal.SIGKILL:
+        break
 """
-"""Dies before and after each statement, the commit among them."""
+"""Dies before or after each statement in turn, the commit among them, until it comes through."""
 
 
-def run(program, *arguments, **more):
+def run(program, *arguments):
     return subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=50,
-        env={**os.environ},
-        **more,
-    )
-
-
-def start_killed(path, step, event):
-    program = KILLED.format(here=HERE, before=BY_STATEMENT, event=event)
-    return subprocess.Popen(
-        [sys.executable, "-c", program, str(path), str(step)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
     )
 
 
 @pytest.mark.parametrize("event", ["reserve", "draw"])
 def test_a_kill_at_any_step_of_an_append_leaves_the_entry_or_nothing(tmp_path, event):
-    """Step by step until the process comes through alive; then the event is repeated."""
-    before = ["reserve"] if event == "draw" else []
-    outcomes = []
-    for first in range(1, 60, 2):
-        running = []
-        for step in (first, first + 1):
-            path = tmp_path / f"{step}.db"
-            for each in before:
-                fire(Ledger(SqliteStore(path)), each)
-            running.append((path, start_killed(path, step, event)))
-        for path, process in running:
-            _, errors = process.communicate(timeout=50)
-            ledger = Ledger(SqliteStore(path))
-            lines = ledger.store.read().lines
-            assert len(lines) in (len(before), len(before) + 1)
-            ledger.book()
-            outcomes.append((process.returncode, len(lines) > len(before)))
-            resume(ledger, event)
-            assert len(ledger.book().charged("events")) == 1
-            assert process.returncode in (0, -signal.SIGKILL), errors
-        if process.returncode == 0:
-            break
-    codes = [code for code, _ in outcomes]
-    assert codes[-1] == 0
-    assert codes.count(-signal.SIGKILL) >= 10
-    there = [is_there for _, is_there in outcomes]
+    before = 1 if event == "draw" else 0
+    done = run(KILLED.format(here=HERE), tmp_path, event)
+    codes = [int(code) for code in done.stdout.split()]
+    assert codes[-1] == 0, done.stderr
+    assert len(codes) > 10
+    assert set(codes[:-1]) == {-signal.SIGKILL}
+    there = []
+    for step in range(1, len(codes) + 1):
+        ledger = Ledger(SqliteStore(tmp_path / f"{step}.db"))
+        lines = ledger.store.read().lines
+        assert len(lines) in (before, before + 1)
+        there.append(len(lines) > before)
+        resume(ledger, event)
+        assert len(ledger.book().charged("events")) == 1
     assert there == sorted(there), "once committed, it stays"
-    assert (-signal.SIGKILL, True) in outcomes, "killed after the commit"
+    assert there[-2:] == [True, True], "killed after the commit"
 
 
 def resume(ledger, event):
@@ -145,18 +130,22 @@ def test_a_full_disk_is_a_clear_error_and_leaves_no_half_entry(tmp_path):
         "from pipelines.ledger import StoreError\n"
         "from pipelines.ledger.sqlite_store import SqliteStore\n"
         "store = SqliteStore(sys.argv[1]); snapshot = store.read()\n"
-        "limit = int(sys.argv[2])\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
-        "try:\n"
-        "    store.append(snapshot, 'x' * 100_000)\n"
-        "except StoreError as error:\n"
-        "    print(error)\n"
+        "for limit in map(int, sys.argv[2:]):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))\n"
+        "    try:\n"
+        "        store.append(snapshot, 'x' * 100_000)\n"
+        "    except StoreError as error:\n"
+        "        print(error)\n"
+        "    assert store.read() == snapshot\n"
     )
-    for limit in (0, 600, path.stat().st_size, path.stat().st_size + 40_000):
-        done = run(program, path, limit)
-        assert re.fullmatch(rf"ledger {path} cannot be written: .+\n", done.stdout), done
-        assert done.stderr == ""
-        assert ledger.store.read() == before
+    size = path.stat().st_size
+    done = run(program, path, 0, 600, size, size + 40_000)
+    assert done.stderr == ""
+    messages = done.stdout.splitlines()
+    assert len(messages) == 4
+    for message in messages:
+        assert re.fullmatch(rf"ledger {path} cannot be written: .+", message)
+    assert ledger.store.read() == before
     fire(ledger, "draw")
     assert len(ledger.store.read().lines) == 2
 
@@ -175,10 +164,11 @@ def test_a_file_that_cannot_be_written_can_be_read_and_says_so(shared):
     path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
     shared.chmod(0o555)
     program = (
-        "import sys\n"
+        "import os, sys\n"
         "from pipelines.ledger import StoreError\n"
         "from pipelines.ledger.sqlite_store import SqliteStore\n"
         "store = SqliteStore(sys.argv[1])\n"
+        f"if not os.getuid(): os.setuid({NOBODY})\n"
         "snapshot = store.read(); print(len(snapshot.lines))\n"
         "try:\n"
         "    store.append(snapshot, 'x')\n"
@@ -186,7 +176,7 @@ def test_a_file_that_cannot_be_written_can_be_read_and_says_so(shared):
         "    print(error)\n"
     )
     before = path.read_bytes()
-    done = run(program, path, **({"user": NOBODY, "cwd": "/"} if os.getuid() == 0 else {}))
+    done = run(program, path)
     shared.chmod(0o755)
     assert done.stderr == ""
     count, error = done.stdout.splitlines()
