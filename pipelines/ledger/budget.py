@@ -33,8 +33,8 @@ class Room:
         entries: Numbers of the entries that use it.
         used: Epsilon at the delta of the cap, or rho; infinite where there is no bound.
         limit: The most that may be used.
-        remaining: What is left: that much pure epsilon, or rho, fits for sure. More may fit, as
-            losses do not add up.
+        remaining: What is left: that much pure epsilon, or rho, fits, but for the grid of prices
+            (0.1 %). More may fit, as losses do not add up.
         failed: Probability of failures so far.
     """
 

@@ -63,7 +63,8 @@ def test_the_order_of_losses_does_not_matter():
 
 def test_nothing_costs_nothing():
     assert epsilon_at((), 0.0) == quick_epsilon((), 0.0) == 0
-    assert fits((), Budget(1e-9)) and fits((), RhoBudget(1e-9))
+    assert fits((), Budget(1e-9))
+    assert fits((), RhoBudget(1e-9))
 
 
 epsilons = st.floats(0.01, 1.0)

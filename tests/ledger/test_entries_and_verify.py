@@ -110,7 +110,7 @@ def test_a_missing_or_repeated_or_moved_entry_is_found(lines, number):
     repeated = lines[:number] + lines[number - 1 :]
     assert broken(repeated).number == number + 1
     if number < len(lines):
-        swapped = lines[: number - 1] + [lines[number], lines[number - 1]] + lines[number + 1 :]
+        swapped = [*lines[: number - 1], lines[number], lines[number - 1], *lines[number + 1 :]]
         assert broken(swapped).number == number
 
 

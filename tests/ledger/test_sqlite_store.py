@@ -1,6 +1,5 @@
 """The store in a file: kills at every step, full disks, files that cannot be written or read."""
 
-import os
 import re
 import signal
 import sqlite3
@@ -181,7 +180,9 @@ def test_a_file_that_cannot_be_written_can_be_read_and_says_so(shared):
     assert done.stderr == ""
     count, error = done.stdout.splitlines()
     assert count == "1"
-    assert error.startswith(f"ledger {path} cannot be written: attempt to write a readonly database")
+    assert error.startswith(
+        f"ledger {path} cannot be written: attempt to write a readonly database"
+    )
     assert error.endswith("allowed: a file and a folder that can be written to")
     assert path.read_bytes() == before
 
@@ -206,7 +207,7 @@ def test_a_truncated_file_is_found(tmp_path):
     whole = path.read_bytes()
     for length in range(0, len(whole), 512):
         path.write_bytes(whole[:length])
-        with pytest.raises(Exception, match="cannot be read|entry") as caught:
+        with pytest.raises(Exception, match=r"cannot be read|entry") as caught:
             Ledger(SqliteStore(path), remembered=[head]).book()
         assert type(caught.value).__name__ in ("StoreError", "BrokenLedgerError")
 

@@ -167,7 +167,7 @@ def test_a_second_worker_does_not_draw_while_another_may():
     ledger = Ledger(MemoryStore())
     fire(ledger, "reserve")
     assert fire(ledger, "draw").attempt == 1
-    with pytest.raises(LedgerError, match="attempt 1 to draw .* is under way, or died"):
+    with pytest.raises(LedgerError, match=r"attempt 1 to draw .* is under way, or died"):
         fire(ledger, "draw")
     with pytest.raises(LedgerError, match="under way"):
         ledger.draw(KEY, replaces=2)
@@ -201,7 +201,7 @@ def test_there_is_no_other_draw_once_one_is_committed():
 def test_another_plan_of_the_same_period_is_refused():
     ledger = Ledger(MemoryStore())
     fire(ledger, "reserve")
-    with pytest.raises(LedgerError, match="another plan .*allowed: .*a correction"):
+    with pytest.raises(LedgerError, match=r"another plan .*allowed: .*a correction"):
         ledger.reserve(request(plan="b" * 64), ROOMY)
     assert len(ledger.store.lines) == 1
 

@@ -92,7 +92,10 @@ def moves(before, after, every):
     """Fewest additions and removals of whole units that turn one user's days into others."""
     units = {period_of(day, every) for day in before | after}
     contents = [
-        ({d for d in before if u.first <= d <= u.last}, {d for d in after if u.first <= d <= u.last})
+        (
+            {d for d in before if u.first <= d <= u.last},
+            {d for d in after if u.first <= d <= u.last},
+        )
         for u in units
     ]
     return sum(bool(old) + bool(new) for old, new in contents if old != new)
