@@ -135,15 +135,15 @@ def test_many_different_epsilons_are_rounded_up_but_little():
 def test_five_years_of_weekly_releases_are_priced_well_within_a_second():
     epsilon_at(composed(FLAT), 1e-6)
     five_years = composed(WEEKLY * 260)
-    start = time.perf_counter()
+    start = time.process_time()
     known = quick_epsilon(five_years, 1e-6)
     assert fits(five_years, Budget(known, 1e-6))
     assert not fits(five_years, Budget(known / 10, 1e-6))
-    quick = time.perf_counter() - start
-    start = time.perf_counter()
+    quick = time.process_time() - start
+    start = time.process_time()
     exact = epsilon_at(five_years, 1e-6)
     assert not fits(five_years, Budget(math.nextafter(exact, 0), 1e-6))
-    slow = time.perf_counter() - start
+    slow = time.process_time() - start
     assert exact < known
     assert quick < 1
     assert slow < 3

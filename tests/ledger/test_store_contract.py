@@ -3,7 +3,9 @@
 import threading
 
 import pytest
+from ledger_examples import charge, laplace, policy, request
 
+from pipelines.ledger import Ledger, RefusedError, verify
 from pipelines.ledger.errors import HeadMovedError
 from pipelines.ledger.store import Snapshot, open_store
 
@@ -69,3 +71,27 @@ def test_threads_at_once_lose_no_line_and_write_none_twice(place):
 
 def test_the_place_is_named(place):
     assert open_store(place).place == place
+
+
+def test_of_many_threads_one_gets_the_room_for_one(place):
+    """As `test_race` has it for processes, and faster."""
+    rules = policy({"epsilon": 1.0})
+    start, won = threading.Barrier(12), []
+
+    def reserve(number):
+        ledger = Ledger(open_store(place))
+        start.wait(30)
+        try:
+            ledger.reserve(request(f"p{number}", charge(mechanisms=laplace(0.6))), rules)
+            won.append(number)
+        except RefusedError:
+            pass
+
+    threads = [threading.Thread(target=reserve, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(50)
+    (winner,) = won
+    (release,) = verify(open_store(place).read().lines).charged("events")
+    assert release.key.period == f"p{winner}"

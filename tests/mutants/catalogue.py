@@ -10,6 +10,7 @@ from accounting_mutants import ACCOUNTING
 from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
+from ledger_mutants import LEDGER
 from plan_mutants import DRAWING, PLANNING
 from postprocess_mutants import POST_PROCESSING
 from prepare_mutants import PREPARING
@@ -32,4 +33,5 @@ MUTANTS = [
     *ACCOUNTING,
     *KEYS_AND_LEVELS,
     *LISTED_KEYS,
+    *LEDGER,
 ]
