@@ -1,8 +1,11 @@
 """The policy file: what it says, and every problem at its place."""
 
+import textwrap
+
 import pytest
 from ledger_examples import USER, USER_DAY, charge, days, policy, request
 
+from pipelines import ledger as ledger_package
 from pipelines.ledger import PrivacyUnit, load_policy
 from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.policy import Cap
@@ -45,6 +48,12 @@ def test_caps_are_what_the_file_says(tmp_path):
     assert str(loaded.datasets["events"].caps[2]) == (
         "epsilon 1 at delta 1e-07 per lifetime for one user_id of one day"
     )
+
+
+def test_the_policy_of_the_documentation_is_one(tmp_path):
+    text = ledger_package.__doc__
+    example = text[text.index("    datasets:") : text.index("A release that is not allowed")]
+    assert len(load(tmp_path, textwrap.dedent(example)).datasets["keyboard_events"].caps) == 4
 
 
 def test_the_digest_is_of_what_it_says_and_not_of_how_it_is_written(tmp_path):
