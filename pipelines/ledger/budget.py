@@ -67,7 +67,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Loss:
+class TotalLoss:
     """What all releases of a dataset lose together about one privacy unit.
 
     Attributes:
@@ -134,7 +134,7 @@ def history(book: Book, dataset: str, delta: float) -> list[Line]:
     return lines
 
 
-def cumulative(book: Book, dataset: str, delta: float) -> list[Loss]:
+def cumulative(book: Book, dataset: str, delta: float) -> list[TotalLoss]:
     """Returns the loss of all releases of a dataset about each unit that one of them protects.
 
     A unit with a time scope is followed by the same unit without: of a user-day, also the user.
@@ -160,7 +160,7 @@ def whole_unit(unit: PrivacyUnit) -> PrivacyUnit | None:
     return PrivacyUnit(unit.columns, None, unit.adjacency) if unit.columns else None
 
 
-def _loss(unit: PrivacyUnit, releases: Sequence[Release], delta: float) -> Loss:
+def _loss(unit: PrivacyUnit, releases: Sequence[Release], delta: float) -> TotalLoss:
     buckets = {
         bucket for release in releases for bucket in periods(release.charge.window, unit.every)
     }
@@ -172,13 +172,17 @@ def _loss(unit: PrivacyUnit, releases: Sequence[Release], delta: float) -> Loss:
     return max(losses, key=lambda loss: (loss.epsilon, loss.rho))
 
 
-def _loss_in(unit: PrivacyUnit, bucket: Days, releases: Sequence[Release], delta: float) -> Loss:
+def _loss_in(
+    unit: PrivacyUnit, bucket: Days, releases: Sequence[Release], delta: float
+) -> TotalLoss:
     inside = [release for release in releases if release.charge.window.overlaps(bucket)]
     entries = tuple(release.entries[0] for release in inside)
     losses = losses_about(unit, bucket, [release.charge for release in inside])
     if losses is None:
-        return Loss(unit, bucket, entries, math.inf, delta, math.inf, 1.0)
-    return Loss(unit, bucket, entries, epsilon_at(losses, delta), delta, *rho_and_failure(losses))
+        return TotalLoss(unit, bucket, entries, math.inf, delta, math.inf, 1.0)
+    return TotalLoss(
+        unit, bucket, entries, epsilon_at(losses, delta), delta, *rho_and_failure(losses)
+    )
 
 
 def _room(cell: Cell) -> Room:

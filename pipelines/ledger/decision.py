@@ -10,10 +10,12 @@ from datetime import date, timedelta
 from pipelines.ledger.cells import Cell, cells, days_of
 from pipelines.ledger.charges import Charge, Request
 from pipelines.ledger.composition import composed, epsilon_at, fits, scaled
+from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.policy import Cap, Policy
 from pipelines.ledger.refusal import Refusal, RefusedError, Shortfall
 from pipelines.ledger.states import Book, Release
 from pipelines.spec.errors import did_you_mean
+from transforms.accounting import AccountingError
 
 _HALVINGS = 10
 _SMALLEST = 2.0**-10
@@ -30,7 +32,21 @@ def check_request(policy: Policy, book: Book, request: Request) -> None:
 
     Raises:
         RefusedError: It is not, or does not; with the explanation.
+        LedgerError: There is no price that can be trusted.
     """
+    try:
+        _check(policy, book, request)
+    except AccountingError as error:
+        raise LedgerError(f"{request.key} is not reserved, as it has no price: {error}") from None
+
+
+def has_room(cell: Cell, charge: Charge) -> bool:
+    """Returns whether a charge fits in a cell."""
+    losses = cell.losses([charge])
+    return losses is not None and fits(losses, cell.cap.budget)
+
+
+def _check(policy: Policy, book: Book, request: Request) -> None:
     charge = request.charge
     dataset = policy.datasets.get(charge.dataset)
     if dataset is None:
@@ -54,12 +70,6 @@ def check_request(policy: Policy, book: Book, request: Request) -> None:
         _returns(dataset.caps, charge, releases) if shortfalls else None,
     )
     raise RefusedError(refusal)
-
-
-def has_room(cell: Cell, charge: Charge) -> bool:
-    """Returns whether a charge fits in a cell."""
-    losses = cell.losses([charge])
-    return losses is not None and fits(losses, cell.cap.budget)
 
 
 def _full(cap: Cap, charge: Charge, releases: Sequence[Release]) -> Iterator[Cell]:

@@ -121,7 +121,7 @@ class Ledger:
         return self._append(decide).tunings[request.key, request.plan]
 
     def draw(self, key: ReleaseKey, replaces: int = 0) -> Release:
-        """Records that a worker is about to draw; only its caller may draw.
+        """Records that a worker is about to draw; only its caller may draw, and not if it raises.
 
         Args:
             key: A reserved release.

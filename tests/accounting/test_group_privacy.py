@@ -115,6 +115,19 @@ def test_a_group_loses_at_least_what_one_unit_loses(losses, units):
     )
 
 
+def test_failures_alone_add_up():
+    (grouped,) = group_losses((FailureLoss(1e-9),), 5)
+    assert isinstance(grouped, FailureLoss)
+    assert grouped.delta == pytest.approx(5e-9)
+    assert price([grouped], 1e-8).epsilon == 0
+
+
+@pytest.mark.parametrize("losses", [(GaussianLoss(25.0), FailureLoss(1e-9)), (LaplaceLoss(150.0),)])
+def test_what_is_just_at_the_limit_is_no_error(losses):
+    group_losses(losses, 2)
+    group_losses((*losses, FailureLoss(1e-300)), 2)
+
+
 def test_prices_of_groups_are_from_above():
     """Laplace noise, exactly: the sum of three days with noise for one."""
     (grouped,) = group_losses((LaplaceLoss(0.2),), 3)

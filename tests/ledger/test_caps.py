@@ -23,7 +23,7 @@ from pipelines.ledger.cells import cells
 from pipelines.ledger.composition import composed, epsilon_at
 from pipelines.ledger.policy import Cap
 from pipelines.ledger.states import Release
-from transforms.accounting import FailureLoss, GaussianLoss, LaplaceLoss
+from transforms.accounting import AccountingError, FailureLoss, GaussianLoss, LaplaceLoss
 from transforms.budget import Budget
 
 
@@ -215,6 +215,16 @@ def test_an_objection_is_refused_although_it_fits(ledger):
     rules = policy({"epsilon": 1}, min_pre_threshold=10)
     with pytest.raises(RefusedError, match="has a pre_threshold of 3; allowed: 10 or more"):
         ledger.reserve(request(pre_thresholds=(3,)), rules)
+    assert ledger.store.lines == ()
+
+
+def test_without_a_price_nothing_is_reserved(ledger, monkeypatch):
+    def disagree(*_):
+        raise AccountingError("two ways disagree")
+
+    monkeypatch.setattr("pipelines.ledger.decision.fits", disagree)
+    with pytest.raises(LedgerError, match="has no price: two ways disagree"):
+        reserve(ledger, policy({"epsilon": 1}), 1)
     assert ledger.store.lines == ()
 
 

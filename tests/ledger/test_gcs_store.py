@@ -1,7 +1,9 @@
 """The store in a bucket, when the service is busy, refuses, or loses its answer."""
 
 import pytest
+from ledger_examples import fire
 
+from pipelines.ledger import Ledger
 from pipelines.ledger.errors import HeadMovedError, StoreError
 from pipelines.ledger.gcs_store import GcsStore
 
@@ -70,6 +72,20 @@ def test_a_service_that_stays_busy_is_an_error(gcs):
     gcs.refuse = 503
     with pytest.raises(StoreError, match="busy"):
         store.append(snapshot, "one")
+
+
+@pytest.mark.parametrize("fault", ["lost", 503])
+def test_a_write_of_unknown_outcome_is_settled_by_a_rerun(gcs, fault):
+    """The client gave up: the entry is there or not, and one charge in the end."""
+    gcs.faults = [fault] * 1000 if fault == 503 else [fault]
+    with pytest.raises(StoreError):
+        fire(Ledger(GcsStore("gs://b/ledger.jsonl", patience=1e-3)), "reserve")
+    there = len(GcsStore("gs://b/ledger.jsonl").read().lines)
+    assert there == (1 if fault == "lost" else 0)
+    gcs.faults = []
+    ledger = Ledger(GcsStore("gs://b/ledger.jsonl"))
+    assert fire(ledger, "reserve").state == "reserved"
+    assert len(ledger.store.read().lines) == 1
 
 
 def test_bytes_that_are_no_text_are_an_error(gcs, store):

@@ -23,6 +23,7 @@ from transforms.accounting.losses import (
     MAX_EPSILON,
     MAX_MU,
     ApproximateLoss,
+    FailureLoss,
     GaussianLoss,
     LaplaceLoss,
     Loss,
@@ -72,16 +73,18 @@ def group_losses(mechanism: Sequence[Loss], units: int) -> tuple[Loss, ...] | No
 def _group_that_fails(mechanism: Sequence[Loss], units: int) -> tuple[Loss, ...] | None:
     failed = failure(mechanism)
     epsilon = round_up(pure_sum(mechanism))
-    mu = math.sqrt(math.fsum(loss.mu**2 for loss in mechanism if isinstance(loss, GaussianLoss)))
+    squares = (loss.mu**2 for loss in mechanism if isinstance(loss, GaussianLoss))
+    mu = math.sqrt(math.fsum(squares)) * _ROUNDING
     if mu > MAX_MU:
         return None
     if mu:
-        epsilon += gaussian_epsilon(mu * _ROUNDING, failed)
+        epsilon += gaussian_epsilon(mu, failed)
         failed *= 2
-    if units * epsilon > MAX_EPSILON:
+    total = units * epsilon * _ROUNDING
+    if total > MAX_EPSILON:
         return None
     steps = math.fsum(math.exp(step * epsilon) for step in range(units))
     delta = failed * steps * _ROUNDING
     if delta >= 1:
         return None
-    return (ApproximateLoss(max(units * epsilon * _ROUNDING, math.ulp(0.0)), delta),)
+    return (ApproximateLoss(total, delta) if total else FailureLoss(delta),)
