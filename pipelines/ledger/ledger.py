@@ -120,11 +120,12 @@ class Ledger:
 
         return self._append(decide).tunings[request.key, request.plan]
 
-    def draw(self, key: ReleaseKey, replaces: int = 0) -> Release:
+    def draw(self, reserved: Release, replaces: int = 0) -> Release:
         """Records that a worker is about to draw; only its caller may draw, and not if it raises.
 
         Args:
-            key: A reserved release.
+            reserved: What `reserve` returned to this run. A release that was voided since, and
+                reserved again, is another one, perhaps with another plan.
             replaces: Number of the attempt that is known to be dead and whose values were deleted;
                 0 for none.
 
@@ -134,9 +135,15 @@ class Ledger:
         Raises:
             LedgerError: It is not reserved, it was drawn already, or another attempt is under way.
         """
+        key = reserved.key
 
         def decide(book: Book) -> _Wanted | None:
             found = _known(book, key)
+            if found.entries[0] != reserved.entries[0]:
+                raise LedgerError(
+                    f"{key} was voided since this run reserved it (entry {reserved.entries[0]}), "
+                    f"and reserved again (entry {found.entries[0]}); allowed: to begin again"
+                )
             if found.attempt != replaces:
                 raise LedgerError(
                     f"attempt {found.attempt} to draw {key} is under way, or died; "

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pipelines.ledger import Charge, Days, Policy, PrivacyUnit, ReleaseKey, Request
+from pipelines.ledger import Charge, Days, Policy, PrivacyUnit, Release, ReleaseKey, Request
 from pipelines.ledger.errors import HeadMovedError
 from pipelines.ledger.policy_spec import PolicySpec
 from pipelines.ledger.store import Snapshot
@@ -81,12 +81,18 @@ def fire(ledger, event, key=KEY, attempt=1):
             asked = request(key.period, version=key.version, reason="a wrong file")
             return ledger.reserve(asked, ROOMY)
         case "draw":
-            return ledger.draw(key)
+            return draw(ledger, key)
         case "redraw":
-            return ledger.draw(key, replaces=attempt or 7)
+            return draw(ledger, key, replaces=attempt or 7)
         case "drawn":
             return ledger.drawn(key, attempt, "d" * 64)
         case "publish":
             return ledger.publish(key, "e" * 64)
         case _:
             return getattr(ledger, event)(key, "because")
+
+
+def draw(ledger, key=KEY, replaces=0):
+    """Draws what is reserved under a key."""
+    never = Release(key, "", charge(), "reserved", entries=(1,))
+    return ledger.draw(ledger.book().releases.get(key, never), replaces)

@@ -183,7 +183,7 @@ def test_voided_releases_give_room_back_and_abandoned_ones_do_not(ledger):
     refused(ledger, rules, 2, "2026-11-09", laplace(1.0))
     ledger.void(first.key, "the input was late")
     second = reserve(ledger, rules, 2, "2026-11-09", laplace(1.0))
-    ledger.draw(second.key)
+    ledger.draw(second)
     ledger.abandon(second.key, "the machine was lost")
     refused(ledger, rules, 3, "2026-11-09", laplace(0.1))
     refused(ledger, rules, 1, "2026-11-09", laplace(1.0))

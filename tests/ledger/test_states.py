@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from ledger_examples import KEY, ROOMY, MemoryStore, charge, fire, request
+from ledger_examples import KEY, ROOMY, MemoryStore, charge, draw, fire, request
 
 from pipelines.ledger import Ledger, LedgerError, ReleaseKey, verify
 
@@ -163,6 +163,17 @@ def test_a_worker_is_not_told_to_draw_what_was_voided():
         fire(ledger, "draw")
 
 
+def test_a_reservation_that_was_voided_is_not_drawn_for_the_next_one():
+    """The first run would draw its plan under the charge of the second."""
+    ledger = Ledger(MemoryStore())
+    first = fire(ledger, "reserve")
+    fire(ledger, "void")
+    second = ledger.reserve(request(plan="b" * 64, charged=charge("2026-11-10")), ROOMY)
+    with pytest.raises(LedgerError, match=r"voided since this run reserved it \(entry 1\)"):
+        ledger.draw(first)
+    assert ledger.draw(second).plan == "b" * 64
+
+
 def test_a_second_worker_does_not_draw_while_another_may():
     ledger = Ledger(MemoryStore())
     fire(ledger, "reserve")
@@ -170,14 +181,14 @@ def test_a_second_worker_does_not_draw_while_another_may():
     with pytest.raises(LedgerError, match=r"attempt 1 to draw .* is under way, or died"):
         fire(ledger, "draw")
     with pytest.raises(LedgerError, match="under way"):
-        ledger.draw(KEY, replaces=2)
+        draw(ledger, KEY, replaces=2)
 
 
 def test_a_dead_attempt_is_replaced_and_cannot_come_back():
     ledger = Ledger(MemoryStore())
     fire(ledger, "reserve")
     fire(ledger, "draw")
-    assert ledger.draw(KEY, replaces=1).attempt == 2
+    assert draw(ledger, KEY, replaces=1).attempt == 2
     with pytest.raises(LedgerError, match="allowed: attempt 2"):
         ledger.drawn(KEY, 1, "d" * 64)
     assert ledger.drawn(KEY, 2, "f" * 64).staged == "f" * 64
@@ -190,9 +201,9 @@ def test_there_is_no_other_draw_once_one_is_committed():
     for event in ("reserve", "draw", "drawn"):
         fire(ledger, event)
     with pytest.raises(LedgerError, match="cannot be drawing, as it is drawn"):
-        ledger.draw(KEY, replaces=1)
+        draw(ledger, KEY, replaces=1)
     with pytest.raises(LedgerError, match="under way, or died"):
-        ledger.draw(KEY)
+        draw(ledger, KEY)
     fire(ledger, "publish")
     with pytest.raises(LedgerError, match="cannot be published"):
         ledger.publish(KEY, "0" * 64)

@@ -47,6 +47,13 @@ LEDGER = [
         (f"{STATES}::test_a_second_worker_does_not_draw_while_another_may",),
     ),
     Mutant(
+        "a_voided_reservation_is_drawn_for_the_next_one",
+        "pipelines/ledger/ledger.py",
+        "if found.entries[0] != reserved.entries[0]:",
+        "if False:",
+        (f"{STATES}::test_a_reservation_that_was_voided_is_not_drawn_for_the_next_one",),
+    ),
+    Mutant(
         "another_plan_rides_on_a_reservation",
         "pipelines/ledger/ledger.py",
         "if found.plan != request.plan:",
