@@ -30,21 +30,24 @@ _ALLOWED = {
 }
 
 
-def add_problems(error: ValidationError, problems: ProblemList) -> None:
-    """Adds everything that pydantic found wrong with a release.
+def add_problems(
+    error: ValidationError, problems: ProblemList, root: type[Model] = ReleaseSpec
+) -> None:
+    """Adds everything that pydantic found wrong with a config.
 
     Args:
-        error: The error of `ReleaseSpec.model_validate`.
+        error: The error of `model_validate`.
         problems: Where the problems go.
+        root: The model that did not fit.
     """
     details = error.errors(include_url=False)
     unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
-    misspelt = {(*_path(detail)[:-1], _meant(detail)) for detail in unknown}
+    misspelt = {(*_path(detail)[:-1], _meant(detail, root)) for detail in unknown}
     for detail in details:
         path = _path(detail)
         match detail["type"]:
             case "extra_forbidden":
-                problems.add(path, _unknown_key(detail), at_key=True)
+                problems.add(path, _unknown_key(detail, root), at_key=True)
             case "missing" if path not in misspelt:
                 problems.add(path[:-1], f"the key {path[-1]!r} is missing")
             case "missing" | "default_factory_not_called":
@@ -82,20 +85,20 @@ def _is_quoted_number(value: Any) -> bool:
         return False
 
 
-def _unknown_key(detail: ErrorDetails) -> str:
-    allowed = _keys_beside(detail)
+def _unknown_key(detail: ErrorDetails, root: type[Model]) -> str:
+    allowed = _keys_beside(detail, root)
     suggestion = did_you_mean(detail["loc"][-1], allowed)
     return f"unknown key{suggestion or '; allowed: ' + ', '.join(allowed)}"
 
 
-def _meant(detail: ErrorDetails) -> str | int:
+def _meant(detail: ErrorDetails, root: type[Model]) -> str | int:
     key = detail["loc"][-1]
-    return closest_word(key, _keys_beside(detail)) or key
+    return closest_word(key, _keys_beside(detail, root)) or key
 
 
-def _keys_beside(detail: ErrorDetails) -> list[str]:
+def _keys_beside(detail: ErrorDetails, root: type[Model]) -> list[str]:
     """Returns the keys that the model around the place of an error has."""
-    model: type[Model] = ReleaseSpec
+    model = root
     steps = iter(detail["loc"][:-1])
     for step in steps:
         if step in TAGGED_MODELS:

@@ -10,6 +10,7 @@ from accounting_mutants import ACCOUNTING
 from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
+from ledger_mutants import LEDGER
 from plan_file_mutants import PLAN_FILES
 from plan_mutants import DRAWING, PLANNING
 from postprocess_mutants import POST_PROCESSING
@@ -34,4 +35,5 @@ MUTANTS = [
     *KEYS_AND_LEVELS,
     *LISTED_KEYS,
     *PLAN_FILES,
+    *LEDGER,
 ]
