@@ -1,4 +1,4 @@
-"""What `auto` stands for: the noise and the selection with the smallest error, table by table.
+"""What `auto` stands for: the noise, selection and shares with the smallest error, by table.
 
 The choice depends on the config alone. It compares what each mechanism would be at its share of the
 budget, by two rules for its loss that are quick and close, so that a table's choice does not wait
@@ -25,6 +25,7 @@ from typing import get_args
 from transforms.accounting import GaussianLoss, LaplaceLoss
 from transforms.accounting.calibration import FAILURES_BESIDE_GAUSSIAN
 from transforms.accounting.gaussian import gaussian_mu
+from transforms.accounting.shares import optimal_shares
 from transforms.bounds import Guarantee
 from transforms.budget import AnyBudget, Budget
 from transforms.demands import l0_of, share_of_each
@@ -80,7 +81,7 @@ class _Means:
 def choose(
     tables: Mapping[str, Table], budget: AnyBudget, guarantee: Guarantee = Guarantee()
 ) -> dict[str, Table]:
-    """Returns the tables with a noise and a selection in the place of each `auto`.
+    """Returns the tables with a noise, a selection and shares in the place of each `auto`.
 
     Of all that is allowed, a table gets what has the smallest geometric mean of the standard
     deviations of its metrics and of the number of privacy units at which a partition is released
@@ -92,18 +93,43 @@ def choose(
         guarantee: What is protected.
     """
     whole = math.fsum(table.share for table in tables.values())
+    means = _means(budget)
     return {
-        name: _choose(table, table.share / whole, budget, guarantee)
+        name: _with_shares(
+            _with_mechanisms(table, table.share / whole, means, guarantee),
+            table.share / whole,
+            means,
+            guarantee,
+        )
         for name, table in tables.items()
     }
 
 
-def _choose(table: Table, part: float, budget: AnyBudget, guarantee: Guarantee) -> Table:
+def _with_mechanisms(table: Table, part: float, means: _Means, guarantee: Guarantee) -> Table:
     candidates = list(_candidates(table))
     if len(candidates) == 1:
         return candidates[0]
-    means = _means(budget)
     return min(candidates, key=lambda candidate: _log_error(candidate, part, means, guarantee))
+
+
+def _with_shares(table: Table, part: float, means: _Means, guarantee: Guarantee) -> Table:
+    """Returns a table with the best shares of the metrics that it has expected numbers for.
+
+    They make the sum of the squared relative errors smallest (`transforms.accounting.shares`), and
+    their mean is 1, which is the share of everything else.
+    """
+    if table.shares != AUTO:
+        return table
+    assert table.noise != AUTO
+    alone = {}
+    for name, number in table.expect.items():
+        (component,) = table.metrics[name].components
+        moved = sensitivity(component.entries, table.bounds, guarantee)
+        mechanism = AdditiveMechanism.of(means.loss(table.noise, part), moved)
+        alone[name] = noise_std(mechanism) * float(component.granularity) / number
+    adds_up = table.noise == "laplace" and means.epsilon * part >= means.mu * math.sqrt(part)
+    best = optimal_shares(alone, "linear" if adds_up else "squares")
+    return replace(table, shares={name: len(best) * share for name, share in best.items()})
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import polars as pl
 
@@ -117,7 +118,10 @@ class Table:
         share: Part of the release's budget, against the other tables.
         shares: Parts of the table's budget per metric name, `selection` and `other`; 1 where not
             given. Where selection compares the released number of privacy units, both are one
-            mechanism with what is given of both, or 1.
+            mechanism with what is given of both, or 1. `auto` for those with the smallest error
+            where metrics are as in `expect` (`transforms.automatic`).
+        expect: Typical number of a partition, by metric, in the unit of the metric. It matters for
+            the shares only.
 
     Raises:
         ValueError: A name or share is not allowed.
@@ -130,12 +134,15 @@ class Table:
     noise: NoiseChoice = AUTO
     other: bool = False
     share: float = 1.0
-    shares: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, float] | Literal["auto"] = field(default_factory=dict)
+    expect: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", column_names("keys", self.keys))
         object.__setattr__(self, "metrics", dict(self.metrics))
-        object.__setattr__(self, "shares", dict(self.shares))
+        object.__setattr__(self, "expect", dict(self.expect))
+        if self.shares != AUTO:
+            object.__setattr__(self, "shares", dict(self.shares))
         if not self.metrics and isinstance(self.partitions, PublicKeys):
             raise ValueError("a table with public keys needs at least one metric")
         for name in self.metrics:
@@ -162,8 +169,9 @@ class Table:
                 )
         if self.other:
             check_other(self.metrics, public=isinstance(self.partitions, PublicKeys))
+        self._check_expect()
         allowed = self._names()
-        for name, share in self.shares.items():
+        for name, share in self.given_shares.items():
             if name not in allowed:
                 raise ValueError(f"shares names {name!r}; allowed: {', '.join(allowed)}")
             check_share(name, share)
@@ -185,12 +193,19 @@ class Table:
             raise ValueError(f"{', '.join(repeated)} names more than one column of the table")
 
     @property
+    def given_shares(self) -> Mapping[str, float]:
+        """Shares by name; none where they are `auto`."""
+        return self.shares if isinstance(self.shares, Mapping) else {}
+
+    @property
     def spenders(self) -> dict[str, float]:
         """Share of the table's budget: the selection, the metrics, the row of other partitions."""
-        shares = {name: self.shares.get(name, 1.0) for name in self._names()}
+        shares = {name: self.given_shares.get(name, 1.0) for name in self._names()}
         if self.noisy_count is not None:
             of_both = [
-                self.shares[name] for name in (SELECTION, self.noisy_count) if name in self.shares
+                self.given_shares[name]
+                for name in (SELECTION, self.noisy_count)
+                if name in self.given_shares
             ]
             shares[SELECTION] = sum(of_both) if of_both else 1.0
             del shares[self.noisy_count]
@@ -209,6 +224,17 @@ class Table:
             return None
         counts = (name for name, of in self.metrics.items() if isinstance(of, PrivacyUnitCount))
         return next(counts, None)
+
+    def _check_expect(self) -> None:
+        for name, number in self.expect.items():
+            if not (name in self.metrics and len(self.metrics[name].components) == 1):
+                raise ValueError(f"expect names {name!r}; allowed: counts and sums of the table")
+            if not (math.isfinite(number) and number > 0):
+                raise ValueError(
+                    f"{name} is expected to be {number}; allowed: a finite number above 0"
+                )
+        if self.shares == AUTO and not self.expect:
+            raise ValueError("shares: auto needs typical numbers of metrics; allowed: with expect")
 
     def _names(self) -> list[str]:
         first = [SELECTION] if isinstance(self.partitions, PrivateSelection) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    Tag,
     WithJsonSchema,
     field_validator,
 )
@@ -115,12 +116,26 @@ def _share(value: float) -> float:
     return value
 
 
+def _shares_kind(value: Any) -> str | None:
+    match value:
+        case dict():
+            return "<mapping>"
+        case str():
+            return "<auto>"
+        case _:
+            return None
+
+
 Name = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 WholeNumber = Annotated[int, Field(strict=True)]
 Interval = Annotated[tuple[Number, Number], BeforeValidator(_pair)]
 Share = Annotated[Number, AfterValidator(_share), Field(json_schema_extra={"exclusiveMinimum": 0})]
+SharesSpec = Annotated[
+    Annotated[dict[Name, Share], Tag("<mapping>")] | Annotated[Literal["auto"], Tag("<auto>")],
+    by_kind(_shares_kind, "auto, or a mapping"),
+]
 OneOrMore = Annotated[
     tuple[Text, ...],
     Field(min_length=1),

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, Tag
 
 from pipelines.spec.expect_spec import ExpectSpec
-from pipelines.spec.fields import Model, Name, Share, Text, by_kind, distinct
+from pipelines.spec.fields import Model, Name, Share, SharesSpec, Text, by_kind, distinct
 from pipelines.spec.partition_specs import BoundsSpec, PublicSpec, Selection
-from transforms.mechanisms import NoiseKind
+from transforms.mechanisms import NoiseChoice
 
 KeyNames = Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(distinct)]
 
@@ -27,13 +27,13 @@ class LevelSpec(Model):
     """The partitions of this level, where they are known in advance."""
     selection: Selection | None = None
     """How the partitions of this level are chosen where they are not public."""
-    noise: NoiseKind | None = None
+    noise: NoiseChoice | None = None
     """Distribution of the noise on the metrics of this level."""
     other: bool | None = None
     """Whether this level has a row that collects what is not selected."""
     share: Share = 1.0
     """Part of the table's budget, against the other levels."""
-    shares: dict[Name, Share] | None = None
+    shares: SharesSpec | None = None
     """Parts of the level's budget by metric, and for `selection` and `other`."""
     expect: ExpectSpec | None = None
     """A typical value of metrics in a partition of this level."""

@@ -121,7 +121,7 @@ def _level_table(table: TableSpec, level: LevelSpec, share: float) -> TableSpec:
     else:
         said["public"] = _projected(table.public, level.keys)
     one = table.model_copy(update=said)
-    if "shares" not in own:
+    if "shares" not in own and isinstance(one.shares, dict):
         needless = {SELECTION} if one.public is not None else set()
         needless |= set() if one.other else {OTHER}
         shares = {name: part for name, part in one.shares.items() if name not in needless}

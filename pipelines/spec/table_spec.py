@@ -23,6 +23,7 @@ from pipelines.spec.fields import (
     Model,
     Name,
     Share,
+    SharesSpec,
     refuse,
     refused,
 )
@@ -56,7 +57,7 @@ TAGGED_MODELS: dict[str, type[Model]] = {
 }
 """The models inside unions, by their tags."""
 
-UNION_TAGS = ("<name>", *TAGGED_MODELS, "<file>", "<list>", "<mapping>", "<keys>")
+UNION_TAGS = ("<name>", *TAGGED_MODELS, "<file>", "<list>", "<mapping>", "<keys>", "<auto>")
 """Steps that pydantic puts into the place of an error inside a union."""
 
 
@@ -95,12 +96,14 @@ class TableSpec(
     """Distribution of the noise on the metrics; `auto` is the one with the smaller error."""
     share: Share = 1.0
     """Part of the budget, against the other tables; divided among levels by their shares."""
-    shares: dict[Name, Share] = Field(default={})
+    shares: SharesSpec = Field(default={})
     """Parts of the table's budget by metric, and for `selection` and `other`. Default: 1 each.
-    Where selection compares the released number of privacy units, both are one mechanism."""
+    Where selection compares the released number of privacy units, both are one mechanism. `auto`:
+    those with the smallest relative errors where metrics are as in `expect`."""
     expect: ExpectSpec = Field(default={})
     """A typical value of metrics, each in its own unit, in a partition that matters: `plan` shows
-    the error there. Only counts, sums, vectors and distinct values. Default: none."""
+    the error there, and `shares: auto` makes it small. Only counts, sums, vectors and distinct
+    values. Default: none."""
     publish: PublishSpec = Field(default_factory=PublishSpec)
     """What is done with the noisy values before they are published; it costs nothing."""
 
@@ -198,6 +201,8 @@ class TableSpec(
         )
         yield from publish_problems(self.publish, self.metrics, never_negative)
         yield from expect_problems(self.expect, self.metrics, self.plain_metrics())
+        if self.shares == AUTO and not self.expect:
+            yield ("shares",), "needs typical numbers of metrics for auto; allowed: with expect"
 
     def plain_metrics(self) -> list[str]:
         """Returns the metrics that are a number plus one draw of noise."""

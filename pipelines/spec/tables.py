@@ -13,6 +13,7 @@ from pipelines.spec.source import ProblemList
 from transforms.accounting import AccountingError
 from transforms.automatic import choose
 from transforms.demands import check_delta
+from transforms.mechanisms import AUTO
 from transforms.planning import (
     PlannedTables,
     ReleaseCost,
@@ -107,9 +108,12 @@ def _table(release: LoadedRelease, placed: PlacedTable, problems: ProblemList) -
             noise=spec.noise,
             other=spec.other,
             share=spec.share,
+            shares=AUTO if spec.shares == AUTO else {},
+            expect=spec.expect,
         )
-        for spender, share in spec.shares.items():
-            with problems.at(placed.place("shares", spender)):
-                table = replace(table, shares={**table.shares, spender: share})
+        if isinstance(spec.shares, dict):
+            for spender, share in spec.shares.items():
+                with problems.at(placed.place("shares", spender)):
+                    table = replace(table, shares={**table.given_shares, spender: share})
         return table
     return None

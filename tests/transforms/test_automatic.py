@@ -115,3 +115,53 @@ def test_pure_noise_beside_much_else_is_compared_by_its_zcdp():
     }
     best = min(plans, key=lambda noise: error(plans[noise][0]))
     assert {table.noise for table in chosen.values()} == {best}
+
+
+EXPECTED = {"rows": 1000.0, "users": 20.0, "total": 400.0}
+
+
+def squared_errors(table, budget):
+    plan = planned_alone(table, budget)
+    stds = {metric.name: metric.noises[0].std for metric in plan.metrics}
+    return math.fsum((stds[name] / number) ** 2 for name, number in EXPECTED.items())
+
+
+@pytest.mark.parametrize("partitions", [PrivateSelection(), PUBLIC], ids=["private", "public"])
+@pytest.mark.parametrize("noise", ["laplace", "gaussian"])
+@pytest.mark.parametrize("budget", [Budget(0.5, 1e-8), ZcdpBudget(0.1, 1e-8)], ids=str)
+def test_automatic_shares_have_the_smallest_squared_errors(budget, noise, partitions):
+    if partitions is not PUBLIC:
+        partitions = PrivateSelection(noise)
+    table = Table("k", THREE, Bounds(5, 2), partitions, noise, shares="auto", expect=EXPECTED)
+    found = choose({"t": table}, budget)["t"].shares
+    assert set(found) == set(EXPECTED)
+    assert sum(found.values()) == pytest.approx(len(EXPECTED))
+    best = squared_errors(table, budget)
+    others = [dict.fromkeys(found, 1.0)]
+    for name in found:
+        others += [{**found, name: found[name] * factor} for factor in (0.7, 1.5)]
+    for other in others:
+        whole = sum(other.values()) / len(other)
+        scaled = {name: share / whole for name, share in other.items()}
+        assert best <= squared_errors(replace(table, shares=scaled), budget) * (1 + 1e-6)
+
+
+def test_what_is_not_expected_keeps_its_share():
+    table = Table("k", THREE, Bounds(5, 2), PUBLIC, shares="auto", expect={"rows": 10, "total": 10})
+    shares = choose({"t": table}, Budget(1.0, 1e-8))["t"].spenders
+    assert shares["users"] == 1
+    assert shares["rows"] + shares["total"] == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shares": "auto"}, "shares: auto needs typical numbers of metrics; allowed: with expect"),
+        ({"expect": {"none": 1}}, "expect names 'none'; allowed: counts and sums of the table"),
+        ({"expect": {"mean": 1}}, "expect names 'mean'; allowed: counts and sums of the table"),
+        ({"expect": {"rows": 0}}, "rows is expected to be 0; allowed: a finite number above 0"),
+    ],
+)
+def test_expected_numbers_that_cannot_be_used_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Table("k", MANY, **options)
