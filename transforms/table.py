@@ -216,9 +216,9 @@ class Table:
         """Metric whose noisy numbers selection compares with its threshold; None for none.
 
         It is the first number of privacy units, where selection puts the same kind of noise on that
-        number anyway.
+        number anyway. Not known before noise and selection are chosen.
         """
-        if not isinstance(self.partitions, PrivateSelection):
+        if self.noise == AUTO or not isinstance(self.partitions, PrivateSelection):
             return None
         if self.partitions.strategy != self.noise:
             return None

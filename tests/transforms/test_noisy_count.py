@@ -64,6 +64,11 @@ def test_other_noise_or_no_count_is_a_mechanism_of_its_own(noise, strategy, metr
     assert list(plan.mechanisms) == ["selection", *metrics]
 
 
+def test_before_noise_and_selection_are_chosen_there_is_none():
+    assert Table("k", METRICS).noisy_count is None
+    assert list(Table("k", METRICS).spenders) == ["selection", *METRICS]
+
+
 def test_only_the_first_of_several_counts_is_that_of_the_selection():
     plan = planned(metrics={"users": PrivacyUnitCount(), "again": PrivacyUnitCount()})
     assert plan.noisy_count == "users"
