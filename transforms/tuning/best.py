@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -78,8 +78,11 @@ def point_errors(
         grid: What was tried.
         fixed: Multiple of the clip of each metric; by default that with the smallest error.
     """
-    names = {(name, number): factor for name, factors in grid.factors.items()
-             for number, factor in enumerate(factors)}
+    names = {
+        (name, number): factor
+        for name, factors in grid.factors.items()
+        for number, factor in enumerate(factors)
+    }
     points: dict[int, dict[str, MetricError]] = {}
     released: dict[int, float] = {}
     shown: dict[int, list[float]] = {}
@@ -134,6 +137,21 @@ def best_point(tables: list[list[PointError]], current: int) -> int:
         return current
     best = min(means, key=lambda point: means[point])
     return best if means[best] <= WORTH_IT * means.get(current, math.inf) else current
+
+
+def worth_it(tried: PointError, kept: PointError) -> PointError:
+    """Returns errors with new clips only where they are worth a change.
+
+    Args:
+        tried: Errors with the best clips.
+        kept: Errors with the clips of the config, at the same bounds.
+    """
+    own = {one.metric: one for one in kept.metrics}
+    chosen = tuple(
+        one if one.error <= WORTH_IT * own[one.metric].error else own[one.metric]
+        for one in tried.metrics
+    )
+    return replace(tried, metrics=chosen)
 
 
 def neighbours(grid: TableGrid, point: int) -> list[int]:

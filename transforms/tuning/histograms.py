@@ -6,24 +6,24 @@ partitions any one with the same chance. It adds 1 to one bin of
 - `cells`: by its number of partitions k and its rows c in that partition, between the candidates;
 - one histogram per sum: by the size of its values in that partition, below.
 
-And in `sizes`, every partition adds 1 to the bin of the number of units that are looked at in it.
+And in `sizes`, every partition adds 1 to the bin of the number of units looked at in it.
 
-**Sensitivity.** The bins are fixed in advance, and the hash key is drawn without regard to the data,
-so what a unit adds is a function of its own rows. Adding or removing it changes one bin of `cells`
-and of each sum by 1: 1 in the L1 norm. It changes the number of units of one partition by 1, which
-takes that partition from one bin of `sizes` to another, or into or out of all bins: 2 in the L1
-norm. Replacing a unit is removing one and adding one: twice that. With `bounding: unit_partition`,
-what is protected are rows of a unit with the same keys; they change what the unit adds from
-one value to another, which is what replacing does, and replacing them twice that. With
-`bounding: row` there are no units, and it is refused.
+**Sensitivity.** The bins are fixed in advance, and the hash key is drawn without regard to the
+data, so what a unit adds is a function of its own rows. Adding or removing it changes one bin of
+`cells` and of each sum by 1: 1 in the L1 norm. It changes the number of units of one partition by
+1, which takes that partition from one bin of `sizes` to another, or into or out of all bins: 2 in
+the L1 norm. Replacing a unit is removing one and adding one: twice that. With
+`bounding: unit_partition`, what is protected are rows of a unit with the same keys; they change
+what the unit adds from one value to another, which is what replacing does, and replacing them twice
+that. With `bounding: row` there are no units, and it is refused.
 
-**Values.** Let F be the multiples f_1 < f_2 < ... of the clip that are tried, and S_j the unit's sum
+**Values.** Let f_1 < f_2 < ... be the multiples of the clip that are tried, and S_j the unit's sum
 of absolute values, each divided by its side of the clip, and cut off at f_j. Then
 r_j = (S_j - S_(j-1)) / (c (f_j - f_(j-1))) falls from at most 1 to 0: it is the part of the unit's
 values that is beyond a point between f_(j-1) and f_j, averaged over the points. The unit is in the
-bin of the number of r_j above a keyed pseudo-random number from 0 to 1. So of the units, the
-part in bins from j on has the mean of r_j as its expectation, and the mean of values cut off at
-f_j is the sum of (f_i - f_(i-1)) times these parts up to j: no value is needed, only sums.
+bin of the number of r_j above a keyed pseudo-random number from 0 to 1. So of the units, the part
+in bins from j on has the mean of r_j as its expectation, and the mean of values cut off at f_j is
+the sum of (f_i - f_(i-1)) times these parts up to j: no value is needed, only sums.
 """
 
 from __future__ import annotations

@@ -156,9 +156,7 @@ class PartitionAndRowLosses(Losses):
         variance = np.where(over_l0, np.maximum(inverse - l0 * squared, 0.0), 0.0)
         return Kept(root, root, expected, variance)
 
-    def _over(
-        self, cells: pl.DataFrame, point: int
-    ) -> tuple[np.ndarray, np.ndarray, float, float]:
+    def _over(self, cells: pl.DataFrame, point: int) -> tuple[np.ndarray, np.ndarray, float, float]:
         cell = cells[CELL].to_numpy()
         many, often = np.divmod(cell, len(self.linfs) + 1)
         i, j = divmod(point, max(1, len(self.linfs)))
@@ -240,8 +238,6 @@ def per_partition(kept: Kept, codes: IntArray, partitions: int) -> Kept:
     """
 
     def added(numbers: FloatArray) -> FloatArray:
-        return np.bincount(codes, numbers, partitions)
+        return np.bincount(codes, numbers, partitions).astype(np.float64)
 
-    return Kept(
-        added(kept.whole), added(kept.within), added(kept.expected), added(kept.variance)
-    )
+    return Kept(added(kept.whole), added(kept.within), added(kept.expected), added(kept.variance))

@@ -12,16 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
-from transforms.accounting import AccountingError, GaussianLoss, LaplaceLoss
+from transforms.accounting import AccountingError, Calibration
 from transforms.arrays import FloatArray
 from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget
-from transforms.mechanisms import AdditiveMechanism, SelectionMechanism
-from transforms.noise import check_mechanism, noise_std, release_probability, selection_threshold
+from transforms.mechanisms import SelectionMechanism
+from transforms.noise import release_probability
+from transforms.plan import TablePlan
 from transforms.planning import calibrate_tables, check_table, plan_table
-from transforms.sensitivity import sensitivity
-from transforms.table import SELECTION, PrivateSelection, Table
+from transforms.table import PrivateSelection, PublicKeys, Table
 from transforms.tuning.grid import TableGrid, with_clips
 
 _EXACT_UP_TO = 512
@@ -86,13 +87,11 @@ class PlannedPoint:
         bounds: The bounds.
         stds: Standard deviation of the noise per metric, one for each factor of its clip, in the
             unit of what is released; infinite where the plan would be refused.
-        threshold: Units from which a partition is released more often than not; 0 where all are.
         curve: Number in `PlannedGrid.curves`; None where all are released.
     """
 
     bounds: Bounds
     stds: Mapping[str, tuple[float, ...]]
-    threshold: float
     curve: int | None
 
 
@@ -128,72 +127,71 @@ def plan_grid(
         guarantee: What is protected.
     """
     table = tables[name]
-    strategy = table.partitions.strategy if isinstance(table.partitions, PrivateSelection) else None
+    weighted = False
     curves: list[ReleaseCurve] = []
-    of_l0: dict[int, tuple[int, float]] = {}
+    of_l0: dict[int, int] = {}
     points = []
     for bounds in grid.points:
         changed = replace(table, bounds=bounds)
         try:
-            losses = _losses(name, changed, tables, budget, guarantee)
+            calibration = calibrate_tables({**tables, name: changed}, budget, guarantee)
         except (ValueError, AccountingError):
-            points.append(PlannedPoint(bounds, _refused(grid), math.inf, None))
+            points.append(_refused(bounds, grid))
             continue
-        if strategy is not None and bounds.max_partitions not in of_l0:
-            selection = _selection(name, changed, tables, budget, guarantee)
-            of_l0[bounds.max_partitions] = (len(curves), selection_threshold(selection))
-            curves.append(ReleaseCurve.of(selection))
-        curve, threshold = of_l0.get(bounds.max_partitions, (None, 0.0))
-        stds = {
-            metric: tuple(
-                _std(name, metric, factor, changed, losses, guarantee) for factor in factors
-            )
-            for metric, factors in grid.factors.items()
-        }
-        points.append(PlannedPoint(bounds, stds, threshold, curve))
-    return PlannedGrid(tuple(points), tuple(curves), strategy == "weighted_gaussian")
+        plan = _plan(name, changed, {}, guarantee, calibration)
+        if plan is None:
+            points.append(_refused(bounds, grid))
+            continue
+        curve = None
+        if plan.selection is not None:
+            weighted = plan.needs_weights
+            if bounds.max_partitions not in of_l0:
+                of_l0[bounds.max_partitions] = len(curves)
+                curves.append(ReleaseCurve.of(plan.selection))
+            curve = of_l0[bounds.max_partitions]
+        stds = {metric: [_std(plan, metric)] for metric in (*grid.rows, *grid.units)}
+        for one in grid.sums:
+            plans = [
+                _plan(name, changed, {one.name: factor}, guarantee, calibration)
+                for factor in one.factors
+            ]
+            stds[one.name] = [_std(scaled, one.name) for scaled in plans]
+        found = {metric: tuple(values) for metric, values in stds.items()}
+        points.append(PlannedPoint(bounds, found, curve))
+    return PlannedGrid(tuple(points), tuple(curves), weighted)
 
 
-def _losses(
-    name: str, table: Table, tables: Mapping[str, Table], budget: Budget, guarantee: Guarantee
-) -> Mapping[str, object]:
-    """Returns the losses of the release with one table changed; equal demands are found once."""
-    return calibrate_tables({**tables, name: table}, budget, guarantee).losses
-
-
-def _selection(
-    name: str, table: Table, tables: Mapping[str, Table], budget: Budget, guarantee: Guarantee
-) -> SelectionMechanism:
-    calibration = calibrate_tables({**tables, name: table}, budget, guarantee)
-    shares = {SELECTION: table.shares.get(SELECTION, 1.0)}
-    alone = replace(table, metrics={}, other=False, shares=shares)
-    selection = plan_table(name, alone, guarantee, calibration).selection
-    assert selection is not None
-    return selection
-
-
-def _std(
+def _plan(
     name: str,
-    metric: str,
-    factor: float,
     table: Table,
-    losses: Mapping[str, object],
+    factors: dict[str, float],
     guarantee: Guarantee,
-) -> float:
+    calibration: Calibration,
+) -> TablePlan | None:
+    """Returns the plan of a table with scaled clips, or None where it would be refused."""
     try:
-        changed = with_clips(table, {metric: factor})
-        check_table(changed, guarantee)
-        (component,) = changed.metrics[metric].components
-        loss = losses[f"{name}.{metric}"]
-        assert isinstance(loss, GaussianLoss | LaplaceLoss)
-        moved = sensitivity(component.entries, changed.bounds, guarantee)
-        mechanism = AdditiveMechanism.of(loss, moved)
-        check_mechanism(mechanism)
+        scaled = with_clips(_without_keys(table), factors)
+        check_table(scaled, guarantee)
+        return plan_table(name, scaled, guarantee, calibration)
     except ValueError:
+        return None
+
+
+def _without_keys(table: Table) -> Table:
+    """Returns a table with one public partition, where it has any: noise is the same for all."""
+    if isinstance(table.partitions, PrivateSelection):
+        return table
+    return replace(table, partitions=PublicKeys(pl.DataFrame({key: [0] for key in table.keys})))
+
+
+def _std(plan: TablePlan | None, metric: str) -> float:
+    if plan is None:
         return math.inf
-    return noise_std(mechanism) * float(component.granularity)
+    (found,) = (one for one in plan.metrics if one.name == metric)
+    (noise,) = found.noises
+    return noise.std
 
 
-def _refused(grid: TableGrid) -> dict[str, tuple[float, ...]]:
-    return {name: (math.inf,) * len(factors) for name, factors in grid.factors.items()}
-
+def _refused(bounds: Bounds, grid: TableGrid) -> PlannedPoint:
+    stds = {name: (math.inf,) * len(factors) for name, factors in grid.factors.items()}
+    return PlannedPoint(bounds, stds, None)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.accumulators import Unclipped
 from transforms.arrays import FloatArray
 from transforms.bounds import Bounds, Guarantee
 from transforms.contributions import Contributions, merge
@@ -83,8 +82,8 @@ class TuningTable:
             for number, side in enumerate(side for pair in _sides(one) for side in pair)
         }
         metrics = tuple(MetricPlan(name, metric, ()) for name, metric in sums.items())
-        bounding = "row" if table.guarantee.bounding == "row" else "unit_partition"
-        guarantee = Guarantee(bounding=bounding)
+        rows = table.guarantee.bounding == "row"
+        guarantee = Guarantee(bounding="row" if rows else "unit_partition")
         plan = TablePlan(
             table.name, table.keys, Bounds(), metrics, None, table.public_keys, guarantee
         )
@@ -132,9 +131,9 @@ class TuningEngine:
         partitions = together.partitions.take(codes)
         shard = partitions.identities.high % np.uint64(self.engine.partition_shards)
         frame = partitions.keys.hstack(summed.drop("partition:"))
+        first = number * self.engine.partition_shards
         return [
-            (number * self.engine.partition_shards + int(one), pack_frame(frame.filter(shard == one)))
-            for one in np.unique(shard)
+            (first + int(one), pack_frame(frame.filter(shard == one))) for one in np.unique(shard)
         ]
 
     def sum_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
@@ -179,9 +178,7 @@ class TuningEngine:
 
     def nothing(self) -> list[tuple[int, bytes]]:
         """Returns packed totals of no partitions for each table, so that each has some."""
-        return [
-            (number, pack_frame(_no_totals(table))) for number, table in enumerate(self.tables)
-        ]
+        return [(number, pack_frame(_no_totals(table))) for number, table in enumerate(self.tables)]
 
 
 def unit_cells(contributions: Contributions, grid: TableGrid) -> pl.DataFrame:
@@ -206,7 +203,7 @@ def unit_cells(contributions: Contributions, grid: TableGrid) -> pl.DataFrame:
         contributions.partition,
         per_unit[contributions.unit],
         rows,
-        all_rows[contributions.unit],
+        all_rows.astype(np.float64)[contributions.unit],
         values,
     )
     return losses_of(grid).cells(pairs, scaled_by_rows(grid))
