@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.plan import plan_release
 from pipelines.spec import LoadedRelease, did_you_mean, load_release
 from pipelines.tune_patch import changes, patch_text
+from pipelines.tune_plot import check_plot, plot_tuning
 from pipelines.tune_text import UNACCOUNTED, report_lines, to_dict, tuning_record
 from pipelines.tuning import (
     Recommendation,
@@ -141,8 +142,11 @@ def tune(config: Path, options: TuneOptions, beam_options: Sequence[str]) -> Tun
         TuneError: The command line is wrong, or tuning failed.
     """
     mode, candidates = options.mode(), options.candidates()
-    if options.plot is not None and options.plot.suffix not in (".svg", ".html"):
-        raise TuneError(f"--plot is {options.plot}; allowed: a file that ends in .svg or .html")
+    if options.plot is not None:
+        try:
+            check_plot(options.plot)
+        except ValueError as error:
+            raise TuneError(str(error)) from None
     release = load_release(config)
     plan = plan_tuning(release, plan_release(release), mode, candidates, options.table)
     files = []
@@ -169,9 +173,10 @@ def tune(config: Path, options: TuneOptions, beam_options: Sequence[str]) -> Tun
         _write(options.out, patch)
         files.append(options.out)
     if options.plot is not None:
-        from pipelines.tune_plot import plot_tuning
-
-        plot_tuning(found, options.plot)
+        try:
+            plot_tuning(found, options.plot)
+        except OSError as error:
+            raise TuneError(f"{options.plot} cannot be written: {error.strerror}") from None
         files.append(options.plot)
     return Tuned(plan, found, patch, files)
 

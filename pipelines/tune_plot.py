@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import polars as pl
 
 from pipelines.tune_text import in_words
@@ -22,7 +22,15 @@ def plot_tuning(found: Sequence[Recommendation], path: Path) -> None:
     Args:
         found: What tuning found.
         path: An .svg or .html file.
+
+    Raises:
+        ValueError: The file has another extension, or the extra `plot` is not installed.
+        OSError: The file cannot be written.
     """
+    check_plot(path)
+    import altair as alt
+    import vl_convert
+
     data = pl.DataFrame([row for one in found for row in _rows(one)])
     kinds = ["error", *(_NAMES.get(part, part) for part in PARTS)]
     chart = (
@@ -37,7 +45,21 @@ def plot_tuning(found: Sequence[Recommendation], path: Path) -> None:
         )
         .resolve_scale(y="independent")
     )
-    chart.save(str(path), **({"inline": True} if path.suffix == ".html" else {}))
+    svg = vl_convert.vegalite_to_svg(chart.to_json())
+    if path.suffix == ".html":
+        svg = f"<!doctype html>\n<meta charset='utf-8'>\n<title>dp-release tune</title>\n{svg}\n"
+    path.write_text(svg, encoding="utf-8")
+
+
+def check_plot(path: Path) -> None:
+    """Raises a ValueError when no chart can be written to a file of this name."""
+    if path.suffix not in (".svg", ".html"):
+        raise ValueError(f"--plot is {path}; allowed: a file that ends in .svg or .html")
+    if find_spec("altair") is None or find_spec("vl_convert") is None:
+        raise ValueError(
+            "--plot needs altair and vl-convert-python, which are not installed; "
+            "allowed: pip install 'dp-release[plot]'"
+        )
 
 
 def _rows(found: Recommendation) -> Iterator[dict[str, Any]]:

@@ -146,7 +146,7 @@ MANY_KEYS = [HashKey(f"one of many keys, number {number}".encode()) for number i
     ids=str,
 )
 def test_the_engine_keeps_what_the_model_expects(bounds):
-    """Over 150 keys, fixed, of which means differ from expectations by five standard errors or less.
+    """Over 150 fixed keys, means differ from expectations by at most five standard errors.
 
     Granules are 0.5, so that rounding moves a unit's sum by a quarter at most.
     """

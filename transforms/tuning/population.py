@@ -1,8 +1,9 @@
 """What noisy histograms of contributions say about a table: post-processing, free of cost.
 
-A bin of fewer units than two standard deviations of its noise is taken to be empty, so that noise
-makes no units of thousands of rows. A unit of a bin stands in its middle, on a logarithmic scale,
-and beyond the last end at twice that. Then:
+A bin is taken to be empty unless it has so many units that, of all bins of its histogram, noise
+alone makes even one as large with a probability of at most 5 %: otherwise noise would make units of
+thousands of rows. A unit of a bin stands in its middle, on a logarithmic scale, and beyond the last
+end at twice that. Then:
 
 - a unit of the cell (k, c) has k partitions with c rows each, whose values have the mean that the
   histogram of values has, cut off at each clip;
@@ -13,6 +14,7 @@ So what large and small units prefer, and what goes together within a unit, is n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,13 +23,13 @@ import polars as pl
 
 from transforms.arrays import FloatArray
 from transforms.mechanisms import AdditiveMechanism
-from transforms.noise import noise_std
 from transforms.tuning.errors import ROWS, UNITS, losses_of, scaled_by_rows, value_name
 from transforms.tuning.grid import TableGrid
 from transforms.tuning.histograms import CELLS, SIZES, HistogramBins, sum_histogram
 from transforms.tuning.loss import Pairs
 
-_LEAST = 2.0
+_FALSE = 0.05
+"""Probability that noise makes any empty bin of a histogram look like one with units."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def population(
 
 def _counts(noisy: pl.DataFrame, name: str, mechanism: AdditiveMechanism) -> FloatArray:
     counts = noisy.filter(pl.col("histogram") == name)["n"].to_numpy().astype(np.float64)
-    return np.where(counts >= _LEAST * noise_std(mechanism), counts, 0.0)
+    least = mechanism.scale * math.log(len(counts) / (2 * _FALSE))
+    return np.where(counts >= least, counts, 0.0)
 
 
 def _middles(ends: Sequence[int]) -> FloatArray:
