@@ -15,6 +15,7 @@ from pipelines.plan import ReleasePlan
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease, ProblemList, did_you_mean
 from pipelines.spec.tables import release_tables
 from transforms.accounting import AccountingError
+from transforms.bounds import MAX_L0
 from transforms.budget import Budget
 from transforms.mechanisms import AdditiveMechanism
 from transforms.table import Table
@@ -110,11 +111,10 @@ def plan_tuning(
     public = {table.name: table.public_keys for table in plan.tables}
     grids: dict[str, TableGrid] = {}
     for names in groups.values():
-        listed = [public[name] for name in names]
-        heights = [keys.height for keys in listed if keys is not None]
-        limit = max(heights) if len(heights) == len(names) else None
+        heights = {name: 0 if (keys := public[name]) is None else keys.height for name in names}
+        most = max(heights.values()) if all(heights.values()) else MAX_L0
         for name in names:
-            grids[name] = table_grid(tables[name], guarantee, candidates, limit)
+            grids[name] = table_grid(tables[name], guarantee, candidates, heights[name], most)
     tables = {name: table for name, table in tables.items() if grids[name].factors}
     known = {
         path: tuple(name for name in names if name in tables) for path, names in groups.items()

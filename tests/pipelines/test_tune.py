@@ -371,7 +371,6 @@ def test_accounted_tuning_is_noted_with_its_price(tmp_path):
         "by_place.sizes",
         "by_place.values:spent",
         "public.cells",
-        "public.sizes",
     }
     assert len(note["config_sha256"]) == 64
     assert "# from private data, for epsilon" in found.patch

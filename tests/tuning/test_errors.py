@@ -162,7 +162,7 @@ def test_grids():
         "spent": (0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
         "total": (0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
     }
-    assert table_grid(of, Guarantee(), partitions=5).l0s == (1, 2, 4, 5, 6)
+    assert table_grid(of, Guarantee(), public=5).l0s == (1, 2, 4, 5, 6)
     of = Table("place", {"n": Count()}, Bounds(max_contributions=100))
     grid = table_grid(of, Guarantee())
     assert (grid.l0s, grid.linfs) == ((), ())

@@ -85,6 +85,7 @@ class TableGrid:
         rows: Metrics that count rows.
         units: Metrics that count privacy units.
         sums: Sums with their clips.
+        public: Number of public partitions; 0 where they are selected privately.
     """
 
     l0s: tuple[int, ...]
@@ -93,6 +94,7 @@ class TableGrid:
     rows: tuple[str, ...]
     units: tuple[str, ...]
     sums: tuple[ScaledSum, ...]
+    public: int = 0
 
     @property
     def points(self) -> tuple[Bounds, ...]:
@@ -112,7 +114,8 @@ def table_grid(
     table: Table,
     guarantee: Guarantee,
     candidates: Candidates = Candidates(),
-    partitions: int | None = None,
+    public: int = 0,
+    most_public: int = 0,
 ) -> TableGrid:
     """Returns what to try for a table.
 
@@ -120,7 +123,9 @@ def table_grid(
         table: The table, whose own bounds and clips are always tried.
         guarantee: What is protected: only what bounds it is tried.
         candidates: What to try instead of powers of two and 1-2-5 steps.
-        partitions: Number of public partitions, beyond which L0 makes no difference.
+        public: Number of public partitions; 0 where they are selected privately.
+        most_public: The most public partitions that any table with the same bounds has: a larger
+            L0 makes no difference. 0 for its own number.
     """
     bounds, unused = table.bounds, guarantee.unused_bounds
     l0s: tuple[int, ...] = ()
@@ -131,7 +136,8 @@ def table_grid(
     else:
         own = bounds.max_partitions_contributed
         if "max_partitions_contributed" not in unused:
-            l0s = _counts(candidates.l0, own, _L0_UP_TO, partitions)
+            limit = most_public or public or None
+            l0s = _counts(candidates.l0, own, _L0_UP_TO, limit)
         if "max_contributions_per_partition" not in unused:
             own = bounds.max_contributions_per_partition
             linfs = _counts(candidates.linf, own, _LINF_UP_TO)
@@ -147,6 +153,7 @@ def table_grid(
             for name, metric in named
             if isinstance(metric, Sum)
         ),
+        public,
     )
 
 

@@ -6,7 +6,8 @@ partitions any one with the same chance. It adds 1 to one bin of
 - `cells`: by its number of partitions k and its rows c in that partition, between the candidates;
 - one histogram per sum: by the size of its values in that partition, below.
 
-And in `sizes`, every partition adds 1 to the bin of the number of units looked at in it.
+And where partitions are selected privately, every partition adds 1 to a bin of `sizes`, by the
+number of units looked at in it.
 
 **Sensitivity.** The bins are fixed in advance, and the hash key is drawn without regard to the
 data, so what a unit adds is a function of its own rows. Adding or removing it changes one bin of
@@ -59,11 +60,13 @@ class HistogramBins:
         partitions: Upper ends of the bins of k, rising.
         rows: Upper ends of the bins of c, rising.
         factors: Per sum, the multiples of its clip, rising.
+        with_sizes: Whether the sizes of partitions are looked at.
     """
 
     partitions: tuple[int, ...]
     rows: tuple[int, ...]
     factors: Mapping[str, tuple[float, ...]]
+    with_sizes: bool = True
 
     @classmethod
     def of(cls, grid: TableGrid) -> HistogramBins:
@@ -72,6 +75,7 @@ class HistogramBins:
             grid.l0s or grid.l1s or _PARTITIONS,
             grid.linfs or grid.l1s,
             {one.name: one.factors for one in grid.sums},
+            not grid.public,
         )
 
     @property
@@ -79,7 +83,7 @@ class HistogramBins:
         """Number of bins of each histogram."""
         return {
             CELLS: (len(self.partitions) + 1) * (len(self.rows) + 1),
-            SIZES: SIZE_BINS,
+            **({SIZES: SIZE_BINS} if self.with_sizes else {}),
             **{sum_histogram(name): len(factors) + 1 for name, factors in self.factors.items()},
         }
 

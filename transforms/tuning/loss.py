@@ -19,7 +19,7 @@ only approximation here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +51,25 @@ class Pairs:
     values: Mapping[str, FloatArray]
     times: FloatArray | None = None
 
-    def frame(self, columns: Mapping[str, FloatArray]) -> pl.DataFrame:
-        """Returns columns of the pairs, times how many pairs there are, beside `partition:`."""
-        times = 1.0 if self.times is None else self.times
-        many = {name: column * times for name, column in columns.items()}
-        return pl.DataFrame({"partition:": self.partition, **many})
+    def added_up(self, cell: IntArray, columns: Iterable[tuple[str, FloatArray]]) -> pl.DataFrame:
+        """Adds up columns of the pairs, one after the other: all at once they would be large.
+
+        Args:
+            cell: Cell of each pair, from 0, shape (n,).
+            columns: Columns by name, shape (n,) each.
+
+        Returns:
+            `partition:`, `CELL` and the columns, times how many pairs there are like each.
+        """
+        cells = int(cell.max(initial=0)) + 1
+        numbers = self.partition.astype(np.int64) * cells + cell
+        places, codes = np.unique(numbers, return_inverse=True)
+        partition, of_partition = np.divmod(places, cells)
+        found = {"partition:": partition, CELL: of_partition}
+        for name, column in columns:
+            many = column if self.times is None else column * self.times
+            found[name] = np.bincount(codes, many, len(places))
+        return pl.DataFrame(found)
 
 
 @dataclass(frozen=True)
@@ -116,18 +130,22 @@ class PartitionAndRowLosses(Losses):
         k, c = pairs.partitions, pairs.rows
         many = np.searchsorted(self.l0s, k) if self.l0s else np.zeros(len(k), np.int64)
         often = np.searchsorted(self.linfs, c) if self.linfs else np.zeros(len(c), np.int64)
-        columns = {"root": 1 / np.sqrt(k)}
-        for name, value in pairs.values.items():
-            squares = value**2
-            columns[f"{name}:s"], columns[f"{name}:s/k"] = value, value / k
-            columns[f"{name}:q/k"], columns[f"{name}:q/kk"] = squares / k, squares / k**2
-            if by_rows[name]:
-                columns[f"{name}:s/c"], columns[f"{name}:s/kc"] = value / c, value / (k * c)
-                columns[f"{name}:q/kcc"] = squares / (k * c**2)
-                columns[f"{name}:q/kkcc"] = squares / (k * c) ** 2
-        cell = many * (len(self.linfs) + 1) + often
-        frame = pairs.frame(columns).with_columns(pl.Series(CELL, cell, pl.Int64))
-        return frame.group_by("partition:", CELL).agg(pl.all().sum())
+
+        def columns() -> Iterator[tuple[str, FloatArray]]:
+            yield "root", 1 / np.sqrt(k)
+            for name, value in pairs.values.items():
+                squares = value**2
+                yield f"{name}:s", value
+                yield f"{name}:s/k", value / k
+                yield f"{name}:q/k", squares / k
+                yield f"{name}:q/kk", squares / k**2
+                if by_rows[name]:
+                    yield f"{name}:s/c", value / c
+                    yield f"{name}:s/kc", value / (k * c)
+                    yield f"{name}:q/kcc", squares / (k * c**2)
+                    yield f"{name}:q/kkcc", squares / (k * c) ** 2
+
+        return pairs.added_up(many * (len(self.linfs) + 1) + often, columns())
 
     def kept(self, cells: pl.DataFrame, point: int, value: str, *, by_rows: bool) -> Kept:
         """Scales what is beyond a bound by it."""
@@ -208,8 +226,8 @@ class RowLosses(Losses):
             else:
                 columns[f"{name}:e"] = shows * value
                 columns[f"{name}:v"] = shows * (1 - shows) * value**2
-        summed = pairs.frame(columns).group_by("partition:").agg(pl.all().sum())
-        return summed.select("partition:", pl.lit(point, pl.Int64).alias(CELL), *columns)
+        summed = pairs.added_up(np.zeros(len(k), np.int64), columns.items())
+        return summed.with_columns(pl.lit(point, pl.Int64).alias(CELL))
 
     def kept(self, cells: pl.DataFrame, point: int, value: str, *, by_rows: bool) -> Kept:  # noqa: ARG002
         """Takes the cell of the point, and nothing of others."""

@@ -7,7 +7,8 @@ end at twice that. Then:
 
 - a unit of the cell (k, c) has k partitions with c rows each, whose values have the mean that the
   histogram of values has, cut off at each clip;
-- partitions are as large as `sizes` says, and hold parts of everything in proportion.
+- partitions are as large as `sizes` says, and hold parts of everything in proportion; public ones
+  are taken to be equally large.
 
 So what large and small units prefer, and what goes together within a unit, is not seen.
 """
@@ -62,7 +63,8 @@ def population(
     """
     bins = HistogramBins.of(grid)
     found = {name: _counts(noisy, name, mechanisms[name]) for name in bins.sizes}
-    units, sizes = found[CELLS], found[SIZES]
+    units = found[CELLS]
+    sizes = np.array([float(grid.public)]) if grid.public else found[SIZES]
     if not (units.any() and sizes.any()):
         return None
     many, often = np.divmod(np.arange(len(units)), len(bins.rows) + 1)
