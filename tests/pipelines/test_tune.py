@@ -254,7 +254,7 @@ def test_a_failed_look_is_noted_too(tmp_path, monkeypatch):
     def fail(*arguments):
         raise OverflowError("a private value")
 
-    monkeypatch.setattr("transforms.tuning.stages.unit_cells", fail)
+    monkeypatch.setattr("transforms.tuning.stages.unit_pairs", fail)
     with pytest.raises(
         TuneError, match=r"tuning failed with .*; details, which may hold"
     ) as caught:

@@ -35,9 +35,14 @@ def found_at(totals, tuned, bounds, metric, factor=1.0):
 
 @pytest.mark.parametrize("key", [b"another key only for tests", b"a third key only for tests"])
 @pytest.mark.parametrize(("shards", "splits"), [(1, 1), (4, 1), (3, 5)])
-def test_the_result_does_not_depend_on_keys_shards_and_batches(key, shards, splits):
-    tuned = tuning_table(table(), candidates=TRIED)
+@pytest.mark.parametrize("few", [0, 2, 64])
+@pytest.mark.parametrize("bounds", [Bounds(2, 2), Bounds(max_contributions=3)])
+def test_the_result_does_not_depend_on_keys_shards_and_batches(
+    key, shards, splits, few, bounds, monkeypatch
+):
+    tuned = tuning_table(table(bounds), candidates=TRIED)
     whole = run_stages(ROWS, tuned, shards=1, splits=1)
+    monkeypatch.setattr("transforms.tuning.stages.FEW", few)
     split = run_stages(ROWS, tuned, HashKey(key), shards, splits)
     assert whole.select("point", "metric", "factor").equals(
         split.select("point", "metric", "factor")

@@ -24,7 +24,7 @@ from transforms.tuning.errors import UNITS as UNIT_COUNT
 from transforms.tuning.errors import losses_of, scaled_by_rows
 from transforms.tuning.grid import Candidates, table_grid, with_clips
 from transforms.tuning.loss import Kept, per_partition
-from transforms.tuning.stages import TuningTable, unit_cells
+from transforms.tuning.stages import TuningTable, unit_pairs
 
 TRIED = Candidates(l0=(1, 2, 3, 9), linf=(1, 2, 5), l1=(1, 2, 3, 5, 20), clip=(0.5, 1, 2))
 WEIGHTS = table(partitions=PrivateSelection("weighted_gaussian"))
@@ -37,7 +37,7 @@ def model(of, guarantee=Guarantee(), rows=ROWS, unit=("user",)):
     engine = Engine(unit, (TuningTable.of(plan, grid).plan,), KEY, 1, 1)
     batches = [engine.batch([rows.to_arrow()])]
     (together,) = group_shard(batches, 0, [number_partitions(batches, 0)])
-    cells = unit_cells(together, grid)
+    cells = losses_of(grid).cells(unit_pairs(together, grid), scaled_by_rows(grid))
     places = together.partitions.keys["place"].to_list()
     losses, found = losses_of(grid), {}
     for number in range(len(grid.points)):

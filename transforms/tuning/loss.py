@@ -23,12 +23,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.arrays import FloatArray, IntArray
 
 CELL = "partition:cell"
 """Number of a cell."""
+
+
+_K, _C, _ALL, _VALUE = "partition:k", "partition:c", "partition:all", "partition:value:"
+
+
+_MOST = 2**32 - 1
+"""Largest number of partitions or rows that pairs keep; beyond it no bound is tried."""
+
+
+def has_pairs(frame: pl.DataFrame) -> bool:
+    """Returns whether a frame is one of pairs, and not of cells."""
+    return _K in frame.columns
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,39 @@ class Pairs:
     all_rows: FloatArray
     values: Mapping[str, FloatArray]
     times: FloatArray | None = None
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> Pairs:
+        """Returns some pairs."""
+        return Pairs(
+            self.partition[kept],
+            self.partitions[kept],
+            self.rows[kept],
+            self.all_rows[kept],
+            {name: value[kept] for name, value in self.values.items()},
+            None if self.times is None else self.times[kept],
+        )
+
+    def frame(self) -> pl.DataFrame:
+        """Returns the pairs as columns, which are less than cells where a partition has few."""
+        counts = {_K: self.partitions, _C: self.rows, _ALL: self.all_rows}
+        return pl.DataFrame(
+            {
+                "partition:": self.partition,
+                **{
+                    name: np.minimum(count, _MOST).astype(np.uint32)
+                    for name, count in counts.items()
+                },
+                **{_VALUE + name: value for name, value in self.values.items()},
+            }
+        )
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, partition: IntArray) -> Pairs:
+        """Returns the pairs of a frame that `frame` returned, with the index of each partition."""
+        k, c, all_rows = (frame[name].cast(pl.Float64).to_numpy() for name in (_K, _C, _ALL))
+        named = (name for name in frame.columns if name.startswith(_VALUE))
+        values = {name.removeprefix(_VALUE): frame[name].to_numpy() for name in named}
+        return cls(partition, k, c, all_rows, values)
 
     def added_up(self, cell: IntArray, columns: Iterable[tuple[str, FloatArray]]) -> pl.DataFrame:
         """Adds up columns of the pairs, one after the other: all at once they would be large.

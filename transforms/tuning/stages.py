@@ -8,7 +8,7 @@ totals of the table, and these are added up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +44,12 @@ from transforms.tuning.histograms import (
     sum_histogram,
     value_bin,
 )
-from transforms.tuning.loss import CELL, Pairs
+from transforms.tuning.loss import CELL, Pairs, has_pairs
 from transforms.tuning.planned import PlannedGrid
 from transforms.wire import pack_frame, unpack_contributions, unpack_frame
+
+FEW = 64
+"""Pairs of a partition in a shard of units up to which they travel as they are, not as cells."""
 
 _TO_ONE = 2.0**-53
 
@@ -123,18 +126,30 @@ class TuningEngine:
         number = shard_key // self.engine.unit_shards
         table, key = self.tables[number], self.engine.key
         together = merge([unpack_contributions(part, key) for part in packed])
-        if table.noise is None:
-            summed = unit_cells(together, table.grid)
+        if table.noise is not None:
+            summed = [unit_bins(together, table.grid)]
         else:
-            summed = unit_bins(together, table.grid)
+            pairs = unit_pairs(together, table.grid)
+            crowded = (np.bincount(pairs.partition) > FEW)[pairs.partition]
+            cells = losses_of(table.grid).cells(pairs.where(crowded), scaled_by_rows(table.grid))
+            summed = [cells, pairs.where(~crowded).frame()]
+        return [
+            packed
+            for frame in summed
+            if frame.height
+            for packed in self._shards(number, together, frame)
+        ]
+
+    def _shards(
+        self, number: int, contributions: Contributions, summed: pl.DataFrame
+    ) -> Iterator[tuple[int, bytes]]:
         codes = summed["partition:"].to_numpy()
-        partitions = together.partitions.take(codes)
+        partitions = contributions.partitions.take(codes)
         shard = partitions.identities.high % np.uint64(self.engine.partition_shards)
         frame = partitions.keys.hstack(summed.drop("partition:"))
         first = number * self.engine.partition_shards
-        return [
-            (first + int(one), pack_frame(frame.filter(shard == one))) for one in np.unique(shard)
-        ]
+        for one in np.unique(shard):
+            yield first + int(one), pack_frame(frame.filter(shard == one))
 
     def sum_partitions(self, shard_key: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
         """Turns all sums of the partitions of one shard into totals of the table.
@@ -149,15 +164,31 @@ class TuningEngine:
         number = shard_key // self.engine.partition_shards
         table = self.tables[number]
         keys = list(table.plan.keys)
-        together = concat_keys([unpack_frame(part) for part in packed])
+        parts = [unpack_frame(part) for part in packed]
         if table.noise is not None:
-            return number, pack_frame(exact_histograms(together, keys))
-        cells = together.group_by([*keys, CELL]).agg(pl.all().sum())
+            return number, pack_frame(exact_histograms(concat_keys(parts), keys))
+        cells = self._cells(table, parts)
         codes = encode(hash_keys(cells.select(keys), self.engine.key))
         times = np.ones(len(codes.examples))
         assert table.planned is not None
         totals = table_totals(cells, codes.codes, times, table.grid, table.planned)
         return number, pack_frame(totals)
+
+    def _cells(self, table: TuningTable, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Adds up pairs and cells to cells, with the keys of their partitions."""
+        keys = list(table.plan.keys)
+        cells = [part for part in parts if not has_pairs(part)]
+        few = [part for part in parts if has_pairs(part)]
+        if few:
+            together = concat_keys(few)
+            codes = encode(hash_keys(together.select(keys), self.engine.key))
+            pairs = Pairs.of(together, codes.codes)
+            added = losses_of(table.grid).cells(pairs, scaled_by_rows(table.grid))
+            places = codes.examples[added["partition:"].to_numpy()]
+            cells.append(together.select(keys)[places].hstack(added.drop("partition:")))
+        if len(cells) == 1 and few:
+            return cells[0]
+        return concat_keys(cells).group_by([*keys, CELL]).agg(pl.all().sum())
 
     def finish(self, number: int, packed: Iterable[bytes]) -> tuple[int, bytes]:
         """Adds up the totals of a table, and adds noise to histograms. Every call draws anew.
@@ -181,16 +212,15 @@ class TuningEngine:
         return [(number, pack_frame(_no_totals(table))) for number, table in enumerate(self.tables)]
 
 
-def unit_cells(contributions: Contributions, grid: TableGrid) -> pl.DataFrame:
-    """Returns what some units contribute to partitions, for a whole grid.
+def unit_pairs(contributions: Contributions, grid: TableGrid) -> Pairs:
+    """Returns what some units contribute to partitions.
 
     Args:
         contributions: All contributions of the units.
         grid: What is tried.
 
     Returns:
-        `partition:`, an index into the contributions' partitions, and the cells of
-        `transforms.tuning.loss`.
+        Pairs whose partition is an index into the contributions' partitions.
     """
     rows = contributions.rows.astype(np.float64)
     per_unit = np.bincount(contributions.unit).astype(np.float64)
@@ -199,14 +229,13 @@ def unit_cells(contributions: Contributions, grid: TableGrid) -> pl.DataFrame:
     for one, sides in zip(grid.sums, _sums(contributions, grid), strict=True):
         for factor, (low, high) in enumerate(sides):
             values[value_name(one.name, factor)] = high + low
-    pairs = Pairs(
+    return Pairs(
         contributions.partition,
         per_unit[contributions.unit],
         rows,
         all_rows.astype(np.float64)[contributions.unit],
         values,
     )
-    return losses_of(grid).cells(pairs, scaled_by_rows(grid))
 
 
 def unit_bins(contributions: Contributions, grid: TableGrid) -> pl.DataFrame:
