@@ -50,7 +50,7 @@ def report_lines(plan: TuningPlan, found: Sequence[Recommendation]) -> Iterator[
             yield f"table {name}: nothing is known; allowed: more epsilon, or more privacy units"
         others = not_modelled(table)
         if others:
-            yield f"table {name}: not looked at: {', '.join(others)}"
+            yield f"table {name}: bounds are chosen without a look at {', '.join(others)}"
 
 
 def cost_lines(plan: TuningPlan) -> Iterator[str]:

@@ -267,7 +267,10 @@ def _recommend(
     if alone:
         noise = {metric.metric: metric.parts["noise"] for metric in then[0].metrics}
         own = {name: share for name, share in table.spenders.items() if name in noise}
-        shares = best_shares({name: noise[name] for name in own}, own, table.noise)
+        planned = next(one for one in plan.plan.tables if one.name == names[0])
+        kinds = {one.mechanism.noise for metric in planned.metrics for one in metric.noises}
+        if len(kinds) == 1:
+            shares = best_shares({name: noise[name] for name in own}, own, kinds.pop())
     return Recommendation(
         path,
         names,
