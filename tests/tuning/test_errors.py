@@ -146,8 +146,7 @@ def test_weighted_selection_counts_units_of_fewer_partitions_more():
     of = table(partitions=PrivateSelection("weighted_gaussian"))
     tuned = tuning_table(of, candidates=TRIED)
     (plan,) = plan_tables({"t": of}, BUDGET)
-    curve = tuned.planned.curves[0]
-    assert tuned.planned.weighted
+    assert all(curve.weighted for curve in tuned.planned.curves)
     at = release_probability(plan.selection, 60)
     number = tuned.grid.points.index(Bounds(2, 2))
     curve = tuned.planned.curves[tuned.planned.points[number].curve]

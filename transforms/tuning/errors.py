@@ -161,12 +161,12 @@ class _Errors:
     ) -> FloatArray:
         if point.curve not in known:
             assert point.curve is not None
-            if self.planned.weighted:
+            curve = self.planned.curves[point.curve]
+            if curve.weighted:
                 found = losses.weights(self.cells, number)
             else:
                 found = losses.kept(self.cells, number, UNITS, by_rows=False)
             of = per_partition(found, self.codes, len(self.times))
-            curve = self.planned.curves[point.curve]
             known[point.curve] = curve.expected(of.expected, of.variance)
         return known[point.curve]
 

@@ -40,12 +40,14 @@ class ReleaseCurve:
     Attributes:
         units: Numbers of units, rising from 0, shape (n,).
         probability: The probability of each, shape (n,).
-        scale: What a number or weight of units is multiplied with first.
+        weighted: Whether partitions are selected by the weight of their units.
+        scale: What the number or weight is multiplied with first.
     """
 
     units: FloatArray
     probability: FloatArray
-    scale: float = 1.0
+    weighted: bool
+    scale: float
 
     @classmethod
     def of(cls, mechanism: SelectionMechanism) -> ReleaseCurve:
@@ -59,6 +61,7 @@ class ReleaseCurve:
         return cls(
             np.array(units, np.float64),
             np.array(probabilities),
+            weighted,
             math.sqrt(mechanism.l0) if weighted else 1.0,
         )
 
@@ -102,12 +105,10 @@ class PlannedGrid:
     Attributes:
         points: The points.
         curves: Release probabilities, which several points share.
-        weighted: Whether partitions are selected by the weight of their units.
     """
 
     points: tuple[PlannedPoint, ...]
     curves: tuple[ReleaseCurve, ...]
-    weighted: bool
 
 
 def plan_grid(
@@ -127,9 +128,7 @@ def plan_grid(
         guarantee: What is protected.
     """
     table = tables[name]
-    weighted = False
-    curves: list[ReleaseCurve] = []
-    of_l0: dict[int, int] = {}
+    curves: dict[SelectionMechanism, ReleaseCurve] = {}
     points = []
     for bounds in grid.points:
         changed = replace(table, bounds=bounds)
@@ -144,11 +143,9 @@ def plan_grid(
             continue
         curve = None
         if plan.selection is not None:
-            weighted = plan.needs_weights
-            if bounds.max_partitions not in of_l0:
-                of_l0[bounds.max_partitions] = len(curves)
-                curves.append(ReleaseCurve.of(plan.selection))
-            curve = of_l0[bounds.max_partitions]
+            if plan.selection not in curves:
+                curves[plan.selection] = ReleaseCurve.of(plan.selection)
+            curve = list(curves).index(plan.selection)
         stds = {metric: [_std(plan, metric)] for metric in (*grid.rows, *grid.units)}
         for one in grid.sums:
             plans = [
@@ -158,7 +155,7 @@ def plan_grid(
             stds[one.name] = [_std(scaled, one.name) for scaled in plans]
         found = {metric: tuple(values) for metric, values in stds.items()}
         points.append(PlannedPoint(bounds, found, curve))
-    return PlannedGrid(tuple(points), tuple(curves), weighted)
+    return PlannedGrid(tuple(points), tuple(curves.values()))
 
 
 def _plan(
