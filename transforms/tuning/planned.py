@@ -2,7 +2,7 @@
 
 Bounds change sensitivities, and losses only where a truncated geometric selection divides its
 epsilon over L0 partitions. So the release is calibrated once for each L0 of such a table, and
-once for any other.
+once for any other, unless noise or selection is `auto`: that is chosen at each point.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import polars as pl
 
 from transforms.accounting import AccountingError, Calibration
 from transforms.arrays import FloatArray
+from transforms.automatic import choose
 from transforms.bounds import Bounds, Guarantee
-from transforms.budget import Budget
+from transforms.budget import AnyBudget
 from transforms.mechanisms import SelectionMechanism
 from transforms.noise import release_probability
 from transforms.plan import TablePlan
@@ -115,7 +116,7 @@ def plan_grid(
     name: str,
     tables: Mapping[str, Table],
     grid: TableGrid,
-    budget: Budget,
+    budget: AnyBudget,
     guarantee: Guarantee,
 ) -> PlannedGrid:
     """Works out the noise of every point of one table's grid; the others stay as they are.
@@ -133,10 +134,12 @@ def plan_grid(
     for bounds in grid.points:
         changed = replace(table, bounds=bounds)
         try:
-            calibration = calibrate_tables({**tables, name: changed}, budget, guarantee)
+            chosen = choose({**tables, name: changed}, budget, guarantee)
+            calibration = calibrate_tables(chosen, budget, guarantee)
         except (ValueError, AccountingError):
             points.append(_refused(bounds, grid))
             continue
+        changed = chosen[name]
         plan = _plan(name, changed, {}, guarantee, calibration)
         if plan is None:
             points.append(_refused(bounds, grid))
