@@ -410,6 +410,14 @@ def test_dirty_synthetic_data_are_tuned(tmp_path):
     plan_release(patched(config, found.patch))
 
 
+def test_a_budget_of_rho_and_automatic_noise_are_tuned(tmp_path):
+    config = CONFIG.replace("epsilon: 2.0", "rho: 0.1").replace("noise: gaussian", "noise: auto")
+    config = write(tmp_path, config=config)
+    found = tuned(config, public_data=True, grid=["l0=1,4", "linf=1,4", "clip=1,2", "l1=4,40"])
+    assert found.found[0].best != found.found[0].current
+    assert plan_release(patched(config, found.patch)).cost.used <= 1
+
+
 # That it helps.
 
 
