@@ -99,16 +99,16 @@ def run_release(
         tables=fit_public_keys(release, plan.tables, schema),
         steps=fit_baselines(release, plan.steps, schema),
     )
-    with staging_folder(release, folder) as staging, _interrupts() as interrupted:
+    with staging_folder(release, folder) as staging, noted_interrupts() as interrupted:
         # Again, under the lock: another run may have published since the first check, and a second
         # draw would spend the budget twice. The first check refuses before the input is looked at.
         check_output(release, replace=replace)
         try:
             tables = store_public_keys(plan.tables, str(staging))
             plan = replace_in_plan(plan, tables=tables)
-            reading, size = _reading(source, files, read)
+            rows, size = reading(source, files, read)
             with progress(size) if files and is_local(options) else nullcontext():
-                _draw(plan, reading, size, staging, options)
+                _draw(plan, rows, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
             published = publish(plan, drawn, folder, release.spec.output.formats, planned)
         except (Exception, pl.exceptions.PanicException) as error:
@@ -125,13 +125,13 @@ def run_release(
 
 def _draw(
     plan: ReleasePlan,
-    reading: Reading,
+    read: Reading,
     size: int,
     staging: Path,
     options: PipelineOptions,
 ) -> None:
     with beam.Pipeline(options=options) as pipeline:
-        rows = pipeline | "Read" >> reading
+        rows = pipeline | "Read" >> read
         if plan.preparation is not None:
             # Its libraries take a third of a second to load.
             from transforms.prepare.ptransform import Prepare
@@ -150,7 +150,7 @@ def _draw(
             _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
 
 
-def _reading(
+def reading(
     source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
 ) -> tuple[Reading, int]:
     """Returns what reads the rows, and about how many bytes they are."""
@@ -180,7 +180,7 @@ def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFram
 
 
 @contextmanager
-def _interrupts() -> Iterator[list[bool]]:
+def noted_interrupts() -> Iterator[list[bool]]:
     """Notes a keyboard interrupt, which Beam turns into an error of the pipeline."""
     seen: list[bool] = []
 

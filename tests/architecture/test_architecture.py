@@ -19,6 +19,7 @@ BEAM = {
     "transforms/dofns.py",
     "transforms/ptransforms.py",
     "transforms/prepare/ptransform.py",
+    "transforms/tuning/ptransform.py",
     "transforms/coder.py",
 }
 NOISE = "transforms/noise.py"

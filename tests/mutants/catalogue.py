@@ -18,6 +18,7 @@ from prepare_mutants import PREPARING
 from publish_mutants import PUBLISHING
 from selection_mutants import NOISY_COUNTS
 from source_mutants import SOURCES
+from tuning_mutants import TUNING
 
 MUTANTS = [
     *BOUNDING,
@@ -36,4 +37,5 @@ MUTANTS = [
     *LISTED_KEYS,
     *PLAN_FILES,
     *LEDGER,
+    *TUNING,
 ]
