@@ -14,6 +14,8 @@ from transforms.accounting.losses import (
     GaussianLoss,
     LaplaceLoss,
     Loss,
+    drawn_delta,
+    largest_geometric_epsilon,
     truncated_geometric_loss,
 )
 from transforms.bounds import MAX_L0, is_whole
@@ -130,7 +132,8 @@ class GeometricSelection:
 
     Attributes:
         epsilon: Privacy loss of the choice, over all partitions of a unit.
-        delta: Probability that a partition of one single unit shows, over all its partitions.
+        delta: Probability that a partition of one single unit shows, over all its partitions, and
+            what PyDP's rounding adds to it.
         l0: Partitions that one privacy unit can change.
         pre_threshold: Partitions with fewer units are never released; None for no such rule.
         changed: Privacy units in which neighbouring data sets differ: 1, or 2 for `replace`.
@@ -154,11 +157,23 @@ class GeometricSelection:
                 f"allowed: above 0, at most {MAX_EPSILON}"
             )
         _check_delta(self.delta)
+        largest = largest_geometric_epsilon(self.delta, self.l0 * self.changed)
+        if self.epsilon > largest:
+            raise ValueError(
+                f"epsilon is {self.epsilon:.4g} for {self.strategy} selection from {self.l0} "
+                f"partitions with delta {self.delta:.3g}; allowed, for its rounding: at most "
+                f"{largest:.4g}, more delta, or another selection"
+            )
 
     @property
     def strategy(self) -> SelectionStrategy:
         """Name of the way to choose."""
         return "truncated_geometric"
+
+    @property
+    def drawn_delta(self) -> float:
+        """What PyDP is told: delta without its rounding."""
+        return drawn_delta(self.epsilon, self.delta, self.l0 * self.changed)
 
     @property
     def loss(self) -> ApproximateLoss:

@@ -261,7 +261,7 @@ def _selection(mechanism: GeometricSelection) -> Any:
         return create_partition_strategy(
             mechanism.strategy,
             mechanism.epsilon,
-            mechanism.delta,
+            mechanism.drawn_delta,
             mechanism.l0 * mechanism.changed,
             *optional,
         )

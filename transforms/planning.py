@@ -83,7 +83,8 @@ class ReleaseCost:
             return cls(budget, (calibration.price,), calibration.used)
         losses = list(calibration.losses.values())
         failed = failure(losses)
-        deltas = [delta for delta in STATED_DELTAS if delta > 2 * failed] or [2 * failed]
+        deltas = [delta for delta in STATED_DELTAS if delta > 2 * failed]
+        deltas = deltas or [(1 + failed) / 2]
         return cls(budget, tuple(price(losses, delta) for delta in deltas), calibration.used)
 
 

@@ -33,6 +33,7 @@ from transforms.accounting.losses import (
     LaplaceLoss,
     Loss,
     failure,
+    largest_geometric_epsilon,
     room_for_noise,
     truncated_geometric_loss,
 )
@@ -149,18 +150,28 @@ def calibrate(demands: Sequence[Demand], budget: AnyBudget) -> Calibration:
     room = room_for_noise(budget.delta, failed)
     return _search(
         lambda scale: _scaled(demands, scale, failures, room),
-        _largest_scale(demands),
+        _largest_scale(demands, failures),
         failures,
         room,
         budget,
     )
 
 
-def _largest_scale(demands: Sequence[Demand]) -> float:
+def _largest_scale(demands: Sequence[Demand], failures: Mapping[str, float]) -> float:
     """Returns how much epsilon can be divided before one mechanism gets more than is allowed."""
-    shares = [demand.share for demand in demands if demand.is_noise]
-    pure = [demand.share for demand in demands if demand.is_noise and demand.kind != "gaussian"]
-    return MAX_EPSILON * math.fsum(shares) / max(pure) * _SAFETY if pure else math.inf
+    whole = math.fsum(demand.share for demand in demands if demand.is_noise)
+    largest = [
+        _largest_epsilon(demand, failures) * whole / demand.share
+        for demand in demands
+        if demand.is_noise and demand.kind != "gaussian"
+    ]
+    return min(largest) * _SAFETY if largest else math.inf
+
+
+def _largest_epsilon(demand: Demand, failures: Mapping[str, float]) -> float:
+    if demand.kind == "truncated_geometric":
+        return largest_geometric_epsilon(failures[demand.name], demand.l0)
+    return MAX_EPSILON
 
 
 def _search(
@@ -176,7 +187,7 @@ def _search(
     best scale so far that costs at most the budget, towards the least that costs more. Every fourth
     attempt halves what is between them.
     """
-    scale = budget.epsilon * _SAFETY
+    scale = budget.epsilon * _SAFETY**2
     best = _calibration(losses_at(scale), failures, room, budget)
     low = (math.log(scale), _log_used(best))
     high: tuple[float, float] | None = None
@@ -238,7 +249,9 @@ def _by_rho(
     for demand in demands:
         rho = parts.get(demand.name, 0.0)
         delta = failures.get(demand.name, 0.0)
-        epsilon = _epsilon_of_rho(demand, rho) if demand.kind != "gaussian" and rho else 0.0
+        epsilon = 0.0
+        if demand.kind != "gaussian" and rho:
+            epsilon = min(_epsilon_of_rho(demand, rho), _largest_epsilon(demand, failures))
         losses[demand.name] = _loss(demand, epsilon, math.sqrt(2 * rho), delta)
     rho = rho_of(list(losses.values()))
     return Calibration(losses, rho / budget.rho, failures, 0.0, None, rho)
@@ -259,9 +272,14 @@ def _epsilon_of_rho(demand: Demand, rho: float) -> float:
 
 
 def _loss(demand: Demand, epsilon: float, mu: float, delta: float) -> Loss:
-    if demand.kind in ("laplace", "truncated_geometric") and not 0 < epsilon <= MAX_EPSILON:
+    largest = float(MAX_EPSILON)
+    if demand.kind == "truncated_geometric":
+        largest = largest_geometric_epsilon(delta, demand.l0)
+    if demand.kind in ("laplace", "truncated_geometric") and not 0 < epsilon <= largest:
+        another = "" if largest == MAX_EPSILON else ", with this delta; or another selection"
         raise ValueError(
-            f"epsilon of {demand.name} is {epsilon:.4g}; allowed: above 0, at most {MAX_EPSILON}"
+            f"epsilon of {demand.name} is {epsilon:.4g}; allowed: above 0, at most {largest:.4g}"
+            f"{another}"
         )
     match demand.kind:
         case "gaussian":

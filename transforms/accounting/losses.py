@@ -128,19 +128,59 @@ class FailureLoss:
 Loss = GaussianLoss | LaplaceLoss | ApproximateLoss | FailureLoss
 
 
+GEOMETRIC_ROUNDING = 2.0**-46
+"""Rounding of PyDP's truncated geometric selection, as a part of 1 + e^epsilon of one partition.
+
+PyDP releases a partition when a random double is at most its probability of release, a double too
+(google/differential-privacy, `cc/algorithms/partition-selection.h`). A probability near 1 is wrong
+by up to 2^-53, and so is that of no release, which e^epsilon multiplies where it is compared with
+the neighbour's. What was measured is up to 2^-49 (1 + e^epsilon); this is eight times as much.
+"""
+
+
 def truncated_geometric_loss(epsilon: float, delta: float, l0: int) -> ApproximateLoss:
     """Returns the loss of PyDP's truncated geometric selection over all partitions of a unit.
 
     PyDP decides each partition with epsilon / L0 and 1 - (1 - delta)^(1 / L0)
     (google/differential-privacy, `cc/algorithms/partition-selection.h`), so all L0 decisions fail
-    with probability delta.
+    with probability delta. What PyDP is told is less, for its rounding (`drawn_delta`).
 
     Args:
         epsilon: Epsilon of the selection.
         delta: Delta of the selection.
         l0: Partitions that neighbouring data sets can change.
     """
-    return ApproximateLoss(epsilon / l0, -math.expm1(math.log1p(-delta) / l0), l0)
+    return ApproximateLoss(epsilon / l0, _each(delta, l0), l0)
+
+
+def drawn_delta(epsilon: float, delta: float, l0: int) -> float:
+    """Returns the delta that PyDP is told, so that with its rounding a selection loses delta.
+
+    Args:
+        epsilon: Epsilon of the selection, at most `largest_geometric_epsilon`.
+        delta: Delta of the selection.
+        l0: Partitions that neighbouring data sets can change.
+    """
+    rounding = GEOMETRIC_ROUNDING * (1 + math.exp(epsilon / l0))
+    return -math.expm1(l0 * math.log1p(rounding - _each(delta, l0)))
+
+
+def largest_geometric_epsilon(delta: float, l0: int) -> float:
+    """Returns the largest epsilon with which rounding takes at most half of delta.
+
+    Args:
+        delta: Delta of the selection.
+        l0: Partitions that neighbouring data sets can change.
+
+    Returns:
+        Epsilon of the selection; 0 where no epsilon is small enough.
+    """
+    room = _each(delta, l0) / 2 / GEOMETRIC_ROUNDING - 1
+    return min(l0 * math.log(room), float(MAX_EPSILON)) if room > 1 else 0.0
+
+
+def _each(delta: float, l0: int) -> float:
+    return -math.expm1(math.log1p(-delta) / l0)
 
 
 def failure(losses: Iterable[Loss]) -> float:

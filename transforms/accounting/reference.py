@@ -230,6 +230,7 @@ def _randomized_responses(epsilon: float, times: int, step: float, cut: float) -
     with np.errstate(divide="ignore"):
         in_neighbour = np.exp(losses + np.log(more_than(beyond, false)))
     deltas = np.clip(more_than(beyond, true) - in_neighbour, 0.0, 1.0)
+    deltas = np.maximum.accumulate(deltas[::-1])[::-1]  # Where they are rounded, from above.
     return pld.PrivacyLossDistribution(
         pld_pmf.create_pmf_pessimistic_connect_dots(step, points, deltas)
     )
