@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.plan import plan_release
-from pipelines.plan_curves import error_curves, release_curve
-from pipelines.plan_plot import plot_plan
+from pipelines.plan.curves import error_curves, release_curve
+from pipelines.plan.plot import plot_plan
 from pipelines.spec import load_release
 from transforms.expected_error import expected_error
 from transforms.noise import release_probability

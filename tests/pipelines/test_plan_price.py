@@ -12,6 +12,8 @@ import pytest
 from scipy.stats import chi2
 
 from pipelines.plan import plan_release
+from pipelines.plan.json_values import plan_to_dict
+from pipelines.plan.text import plan_text
 from pipelines.spec import load_release
 from transforms import Bounds, Budget, Count, PrivateSelection, PublicKeys, Table
 from transforms.accounting import price
@@ -53,14 +55,14 @@ def test_recipes_cost_their_budget_and_not_more(config):
     assert 0.995 * budget.epsilon <= paid.epsilon <= budget.epsilon
     assert paid.lower <= budget.epsilon
     assert planned.cost.used == pytest.approx(paid.epsilon / budget.epsilon, rel=1e-6)
-    told = planned.to_dict()["price"]
+    told = plan_to_dict(planned)["price"]
     assert told["epsilon"] == pytest.approx(paid.epsilon, rel=1e-6)
     assert told["lower"] <= told["epsilon"] * (1 + 1e-6)
     assert told["failed"] <= budget.delta
 
 
 def test_the_text_says_loss_noise_and_price(plan):
-    text = str(plan(1e-8, keys=["k"], noise="gaussian", selection="gaussian"))
+    text = plan_text(plan(1e-8, keys=["k"], noise="gaussian", selection="gaussian"))
     (cost,) = (line for line in text.splitlines() if line.startswith("costs"))
     assert cost == (
         "costs epsilon 1 at delta 1e-08 (exact formula for Gaussian noise; formulas say the same), "
@@ -79,7 +81,7 @@ def test_the_text_says_loss_noise_and_price(plan):
 
 
 def test_the_json_has_losses_and_price(plan):
-    made = plan(1e-8, keys=["k"]).to_dict()
+    made = plan_to_dict(plan(1e-8, keys=["k"]))
     mechanisms = made["tables"]["t"]["mechanisms"]
     assert mechanisms["selection"]["loss"]["times"] == 1
     assert mechanisms["n"]["loss"].keys() == {"epsilon"}

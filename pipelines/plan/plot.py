@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.plan import ReleasePlan
-from pipelines.plan_curves import error_curves, release_curve
-from pipelines.plan_dict import PROBABILITIES
-from pipelines.plan_errors import table_errors
+from pipelines.plan.curves import error_curves, release_curve
+from pipelines.plan.expected_errors import table_errors
+from pipelines.plan.json_values import PROBABILITIES
+from pipelines.plan.release_plan import ReleasePlan
 from transforms.mechanisms import SelectionMechanism
 from transforms.metrics import Mean
 from transforms.plan import TablePlan
@@ -64,7 +64,7 @@ def plot_plan(plan: ReleasePlan, path: Path) -> None:
         )
         path.write_text(_svg(each), encoding="utf-8")
         return
-    from pipelines.plan_page import Figure, plan_page
+    from pipelines.plan.page import Figure, plan_page
 
     figures = {
         name: [Figure(_svg(chart), str(chart.description)) for chart in of_table]
