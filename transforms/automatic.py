@@ -39,7 +39,8 @@ from transforms.mechanisms import (
     SelectionStrategy,
     ThresholdSelection,
 )
-from transforms.noise import noise_std, selection_threshold
+from transforms.noise import noise_std
+from transforms.release_curve import selection_threshold
 from transforms.sensitivity import sensitivity
 from transforms.table import SELECTION, PrivateSelection, Table
 from transforms.threshold_selection import threshold_selection, unit_noise

@@ -14,10 +14,9 @@ from pipelines.plan.release_plan import ReleasePlan
 from transforms.key_digest import key_list_digest
 from transforms.mechanisms import SelectionMechanism, ThresholdSelection
 from transforms.metrics.base import Noise
-from transforms.noise import selection_threshold
 from transforms.plan import MetricPlan, TablePlan
 from transforms.postprocess import Step
-from transforms.release_curve import units_for_probability
+from transforms.release_curve import selection_threshold, units_for_probability
 
 PROBABILITIES = (0.05, 0.5, 0.95, 0.99)
 """Probabilities of release that a plan has the number of units for."""

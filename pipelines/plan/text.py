@@ -21,10 +21,9 @@ from pipelines.plan.release_plan import ReleasePlan
 from transforms.expected_error import ExpectedError
 from transforms.mechanisms import GeometricSelection, SelectionMechanism, ThresholdSelection
 from transforms.metrics.base import Noise
-from transforms.noise import selection_threshold
 from transforms.plan import MetricPlan, TablePlan
 from transforms.postprocess import Step
-from transforms.release_curve import units_for_probability
+from transforms.release_curve import selection_threshold, units_for_probability
 from transforms.table import OTHER, SELECTION
 
 WIDTH = 110

@@ -14,8 +14,7 @@ from pipelines.plan.json_values import plan_to_dict
 from pipelines.plan.text import plan_text
 from pipelines.show import show_table
 from pipelines.spec import load_release
-from transforms.noise import selection_threshold
-from transforms.release_curve import units_for_probability
+from transforms.release_curve import selection_threshold, units_for_probability
 from transforms.render import render
 
 ROOT = Path(__file__).parents[2]
