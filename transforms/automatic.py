@@ -90,8 +90,11 @@ def choose(
 
     Args:
         tables: Tables by name.
-        budget: Budget of all of them together.
+        budget: What all of them together may cost; with a delta where they need one.
         guarantee: What is protected.
+
+    Raises:
+        ValueError: With automatic shares, a mechanism would lose more than is allowed of one.
     """
     whole = math.fsum(table.share for table in tables.values())
     means = _means(budget)

@@ -83,7 +83,8 @@ class ReleaseCost:
             return cls(budget, (calibration.price,), calibration.used)
         losses = list(calibration.losses.values())
         failed = failure(losses)
-        deltas = [delta for delta in STATED_DELTAS if delta > 2 * failed] or [2 * failed]
+        least = min(2 * failed, (1 + failed) / 2)
+        deltas = [delta for delta in STATED_DELTAS if delta > least] or [least]
         return cls(budget, tuple(price(losses, delta) for delta in deltas), calibration.used)
 
 
@@ -111,7 +112,7 @@ def plan_tables(
 
     Args:
         tables: Tables by name.
-        budget: AnyBudget of all of them together.
+        budget: What all of them together may cost.
         guarantee: What is protected.
 
     Returns:
@@ -125,6 +126,7 @@ def plan_tables(
     """
     for table in tables.values():
         check_table(table, guarantee)
+    check_delta(tables, budget)
     tables = choose(tables, budget, guarantee)
     calibration = calibrate_tables(tables, budget, guarantee)
     return tuple(plan_table(name, table, guarantee, calibration) for name, table in tables.items())
@@ -149,7 +151,7 @@ def calibrate_tables(
 
     Args:
         tables: Tables by name.
-        budget: AnyBudget of all of them together.
+        budget: What all of them together may cost.
         guarantee: What is protected.
 
     Returns:

@@ -65,12 +65,13 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> Pla
         with problems.at(placed.path, ("tables", placed.table)):
             check_table(table, guarantee)
     problems.raise_if_any()
-    tables = choose(tables, budget, guarantee)
     with problems.at(("privacy", "delta")):
         check_delta(tables, budget)
     problems.raise_if_any()
     try:
+        tables = choose(tables, budget, guarantee)
         calibration = calibrate_tables(tables, budget, guarantee)
+        cost = ReleaseCost.of(calibration, budget)
     except (ValueError, AccountingError) as error:
         problems.add_engine_error(("privacy", privacy.stated_as), ValueError(error))
         raise ConfigError(problems.found) from None
@@ -80,7 +81,7 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> Pla
         with problems.at(placed.path, ("tables", placed.table)):
             plans.append(plan_table(name, table, guarantee, calibration))
     problems.raise_if_any()
-    return PlannedTables(tuple(plans), ReleaseCost.of(calibration, budget))
+    return PlannedTables(tuple(plans), cost)
 
 
 def _table(release: LoadedRelease, placed: PlacedTable, problems: ProblemList) -> Table | None:
