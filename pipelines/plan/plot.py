@@ -93,7 +93,8 @@ def _relative(
 ) -> alt.LayerChart:
     import altair as alt
 
-    lines = _lines(table, points, "relative", "mean error / number", "~%")
+    title = "mean error / number" + (", for means / range" if _has_means(table) else "")
+    lines = _lines(table, points, "relative", title, "~%")
     tenth = alt.Chart(_values([{"relative": 0.1}])).mark_rule(color="#767676", strokeDash=[3, 3])
     layers: list[Any] = [tenth.encode(alt.Y("relative:Q")), lines]
     names = list(dict.fromkeys(point["metric"] for point in points))
@@ -143,8 +144,7 @@ def _lines(
 ) -> alt.Chart:
     import altair as alt
 
-    of_means = any(isinstance(metric.metric, Mean) for metric in table.metrics)
-    size = "number in a partition; for means, of rows" if of_means else "number in a partition"
+    size = "number in a partition" + ("; for means, of rows" if _has_means(table) else "")
     lines: alt.Chart = (
         alt.Chart(_values(points))
         .mark_line(strokeWidth=2)
@@ -156,6 +156,10 @@ def _lines(
         )
     )
     return lines
+
+
+def _has_means(table: TablePlan) -> bool:
+    return any(isinstance(metric.metric, Mean) for metric in table.metrics)
 
 
 def _logarithmic(axis: Any, values: list[float], numbers: str) -> Any:

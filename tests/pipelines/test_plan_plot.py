@@ -98,6 +98,8 @@ def test_the_svg_is_xml_that_loads_nothing_and_names_the_tables(pictures):
     assert texts.count("Relative error") == 2
     assert texts.count("Probability of release") == 2
     assert {"uses", "speed", "users", "total"} <= set(texts)
+    assert texts.count("mean error / number, for means / range") == 1
+    assert texts.count("mean error / number") == 1
     assert "privacy units with 4 partitions each" in texts
 
 
