@@ -88,19 +88,6 @@ class ReleaseCost:
         return cls(budget, tuple(price(losses, delta) for delta in deltas), calibration.used)
 
 
-@dataclass(frozen=True)
-class PlannedTables:
-    """All tables of a release with what they cost together.
-
-    Attributes:
-        tables: One plan per table.
-        cost: What they cost.
-    """
-
-    tables: tuple[TablePlan, ...]
-    cost: ReleaseCost
-
-
 def plan_tables(
     tables: Mapping[str, Table], budget: AnyBudget, guarantee: Guarantee = Guarantee()
 ) -> tuple[TablePlan, ...]:

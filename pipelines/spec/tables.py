@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipelines.spec.errors import ConfigError
 from pipelines.spec.load import LoadedRelease
@@ -14,14 +14,27 @@ from transforms.accounting import AccountingError
 from transforms.automatic import choose
 from transforms.demands import check_delta
 from transforms.mechanisms import AUTO
+from transforms.plan import TablePlan
 from transforms.planning import (
-    PlannedTables,
     ReleaseCost,
     calibrate_tables,
     check_table,
     plan_table,
 )
 from transforms.table import PrivateSelection, PublicKeys, Table
+
+
+@dataclass(frozen=True)
+class PlannedTables:
+    """All tables of a release with what they cost together.
+
+    Attributes:
+        tables: One plan per table.
+        cost: What they cost.
+    """
+
+    tables: tuple[TablePlan, ...]
+    cost: ReleaseCost
 
 
 def release_tables(release: LoadedRelease) -> dict[str, Table]:

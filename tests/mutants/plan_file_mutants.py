@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import EXPECTED_ERROR, PLAN_CHANGES, PLAN_FILE, PLAN_HASH, RELEASE_CURVE
+from places import EXPECTED_ERROR, PLAN_CHANGES, PLAN_FILE, PLAN_HASH, PLAN_PRICE, RELEASE_CURVE
 
 _HASHED = f"{PLAN_HASH}::test_whatever_changes_the_release_changes_the_hash"
 
@@ -98,5 +98,19 @@ PLAN_FILES = [
         '            changed = [str(one) for one in differences(before[name], table, "plan")]\n',
         "            changed = []\n",
         (f"{PLAN_CHANGES}::test_a_change_of_the_release_hides_none_of_a_table",),
+    ),
+    Mutant(
+        "rho_is_told_at_deltas_above_1",
+        "transforms/planning.py",
+        "least = min(2 * failed, (1 + failed) / 2)",
+        "least = 2 * failed",
+        (f"{PLAN_PRICE}::test_a_budget_of_rho_may_have_a_large_delta",),
+    ),
+    Mutant(
+        "rho_of_several_units_adds_up_once",
+        "pipelines/plan/guarantee.py",
+        'times = "k" if self.privacy.rho is None else "k^2"',
+        'times = "k"',
+        (f"{PLAN_PRICE}::test_a_guarantee_of_rho_names_a_factor_that_it_implies",),
     ),
 ]
