@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import PLAN_FILE, PlanFile
+from pipelines.plan.file import PLAN_FILE, PlanFile
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render

@@ -27,7 +27,7 @@ from pipelines.key_storage import store_public_keys
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.output import Published, publish
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import plan_file
+from pipelines.plan.file import plan_file
 from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys

@@ -39,7 +39,8 @@ from transforms.mechanisms import (
     SelectionStrategy,
     ThresholdSelection,
 )
-from transforms.noise import noise_std, selection_threshold
+from transforms.noise import noise_std
+from transforms.release_curve import selection_threshold
 from transforms.sensitivity import sensitivity
 from transforms.table import SELECTION, PrivateSelection, Table
 from transforms.threshold_selection import threshold_selection, unit_noise
@@ -89,8 +90,11 @@ def choose(
 
     Args:
         tables: Tables by name.
-        budget: Budget of all of them together.
+        budget: What all of them together may cost; with a delta where they need one.
         guarantee: What is protected.
+
+    Raises:
+        ValueError: With automatic shares, a mechanism would lose more than is allowed of one.
     """
     whole = math.fsum(table.share for table in tables.values())
     means = _means(budget)

@@ -1,7 +1,7 @@
-"""Division of a release's budget among its mechanisms by shares.
+"""The budget of a release, and how a number is divided by shares.
 
-Epsilons and deltas of mechanisms on the same data add up (Dwork and Roth, *The Algorithmic
-Foundations of Differential Privacy*, theorem 3.16), so any parts that sum to the whole are safe.
+Whatever adds up under composition is divided so: pure epsilons, deltas of failures and rho
+(`transforms.accounting.calibration`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def split(total: float, shares: Mapping[Name, float | Fraction]) -> dict[Name, f
     """Divides a total in proportion to shares.
 
     Args:
-        total: Epsilon or delta of the whole.
+        total: Epsilon, delta or rho of the whole.
         shares: Positive share per name.
 
     Returns:

@@ -40,7 +40,6 @@ from transforms.threshold_selection import (
     noisy_units,
     threshold,
     threshold_probability,
-    typical_threshold,
 )
 
 MAX_NOISE_SCALE = 2.0**40
@@ -176,29 +175,6 @@ def half_width_95(mechanism: AdditiveMechanism) -> int:
     scale = noise_scale(mechanism)
     quantile = scale * (math.log(20) if mechanism.noise == "laplace" else Z95)
     return max(0, math.ceil(quantile - 0.5))
-
-
-def selection_threshold(mechanism: SelectionMechanism) -> float:
-    """Returns the number of privacy units from which a partition is released more often than not.
-
-    For thresholding this is the threshold that the noisy count is compared with; for truncated
-    geometric selection it is the smallest count whose release probability is at least one half. For
-    weighted Gaussian selection, each unit is taken to have L0 partitions.
-    """
-    if isinstance(mechanism, ThresholdSelection):
-        return typical_threshold(mechanism)
-    strategy = _selection(mechanism)
-    high = 1
-    while strategy.probability_of_keep(high) < 0.5:
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        if strategy.probability_of_keep(middle) < 0.5:
-            low = middle
-        else:
-            high = middle
-    return float(high)
 
 
 def release_probability(mechanism: SelectionMechanism, units: int) -> float:

@@ -83,22 +83,9 @@ class ReleaseCost:
             return cls(budget, (calibration.price,), calibration.used)
         losses = list(calibration.losses.values())
         failed = failure(losses)
-        deltas = [delta for delta in STATED_DELTAS if delta > 2 * failed]
-        deltas = deltas or [(1 + failed) / 2]
+        least = min(2 * failed, (1 + failed) / 2)
+        deltas = [delta for delta in STATED_DELTAS if delta > least] or [least]
         return cls(budget, tuple(price(losses, delta) for delta in deltas), calibration.used)
-
-
-@dataclass(frozen=True)
-class PlannedTables:
-    """All tables of a release with what they cost together.
-
-    Attributes:
-        tables: One plan per table.
-        cost: What they cost.
-    """
-
-    tables: tuple[TablePlan, ...]
-    cost: ReleaseCost
 
 
 def plan_tables(
@@ -112,7 +99,7 @@ def plan_tables(
 
     Args:
         tables: Tables by name.
-        budget: AnyBudget of all of them together.
+        budget: What all of them together may cost.
         guarantee: What is protected.
 
     Returns:
@@ -126,6 +113,7 @@ def plan_tables(
     """
     for table in tables.values():
         check_table(table, guarantee)
+    check_delta(tables, budget)
     tables = choose(tables, budget, guarantee)
     calibration = calibrate_tables(tables, budget, guarantee)
     return tuple(plan_table(name, table, guarantee, calibration) for name, table in tables.items())
@@ -150,7 +138,7 @@ def calibrate_tables(
 
     Args:
         tables: Tables by name.
-        budget: AnyBudget of all of them together.
+        budget: What all of them together may cost.
         guarantee: What is protected.
 
     Returns:

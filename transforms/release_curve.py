@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from transforms.mechanisms import SelectionMechanism
+from transforms.mechanisms import SelectionMechanism, ThresholdSelection
 from transforms.noise import release_probability
+from transforms.threshold_selection import typical_threshold
 
 MAX_UNITS = 2**62
 """Privacy units beyond which nothing is looked for."""
+
+
+def selection_threshold(mechanism: SelectionMechanism) -> float:
+    """Returns the number of privacy units from which a partition is released more often than not.
+
+    For thresholding this is the threshold that the noisy count is compared with; for truncated
+    geometric selection it is the smallest count whose release probability is at least one half. For
+    weighted Gaussian selection, each unit is taken to have L0 partitions.
+    """
+    if isinstance(mechanism, ThresholdSelection):
+        return typical_threshold(mechanism)
+    return float(units_for_probability(mechanism, 0.5))
 
 
 def units_for_probability(mechanism: SelectionMechanism, probability: float) -> int:

@@ -174,7 +174,7 @@ class Table:
         for name, share in self.given_shares.items():
             if name not in allowed:
                 raise ValueError(f"shares names {name!r}; allowed: {', '.join(allowed)}")
-            check_share(name, share)
+            check_share(f"shares.{name}", share)
         check_share("share", self.share)
 
     def _check_columns(self) -> None:
@@ -323,4 +323,4 @@ def _columns(name: str, metric: Metric) -> Iterator[str]:
 def check_share(name: str, share: float) -> None:
     """Raises a ValueError when a share is not a finite number above 0."""
     if not (math.isfinite(share) and share > 0):
-        raise ValueError(f"{name} has the share {share}; allowed: a finite number above 0")
+        raise ValueError(f"{name} is {share}; allowed: a finite number above 0")

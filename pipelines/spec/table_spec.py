@@ -217,7 +217,7 @@ class TableSpec(
         ]
 
     def _additive(self) -> list[str]:
-        """Returns the metrics that are a value plus one draw of noise."""
+        """Returns counts and sums, which ratios, changes and lower limits are made of."""
         return [
             name
             for name, metric in self.metrics.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipelines.spec.errors import ConfigError
 from pipelines.spec.load import LoadedRelease
@@ -14,14 +14,27 @@ from transforms.accounting import AccountingError
 from transforms.automatic import choose
 from transforms.demands import check_delta
 from transforms.mechanisms import AUTO
+from transforms.plan import TablePlan
 from transforms.planning import (
-    PlannedTables,
     ReleaseCost,
     calibrate_tables,
     check_table,
     plan_table,
 )
 from transforms.table import PrivateSelection, PublicKeys, Table
+
+
+@dataclass(frozen=True)
+class PlannedTables:
+    """All tables of a release with what they cost together.
+
+    Attributes:
+        tables: One plan per table.
+        cost: What they cost.
+    """
+
+    tables: tuple[TablePlan, ...]
+    cost: ReleaseCost
 
 
 def release_tables(release: LoadedRelease) -> dict[str, Table]:
@@ -65,12 +78,13 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> Pla
         with problems.at(placed.path, ("tables", placed.table)):
             check_table(table, guarantee)
     problems.raise_if_any()
-    tables = choose(tables, budget, guarantee)
     with problems.at(("privacy", "delta")):
         check_delta(tables, budget)
     problems.raise_if_any()
     try:
+        tables = choose(tables, budget, guarantee)
         calibration = calibrate_tables(tables, budget, guarantee)
+        cost = ReleaseCost.of(calibration, budget)
     except (ValueError, AccountingError) as error:
         problems.add_engine_error(("privacy", privacy.stated_as), ValueError(error))
         raise ConfigError(problems.found) from None
@@ -80,7 +94,7 @@ def plan_release_tables(release: LoadedRelease, tables: dict[str, Table]) -> Pla
         with problems.at(placed.path, ("tables", placed.table)):
             plans.append(plan_table(name, table, guarantee, calibration))
     problems.raise_if_any()
-    return PlannedTables(tuple(plans), ReleaseCost.of(calibration, budget))
+    return PlannedTables(tuple(plans), cost)
 
 
 def _table(release: LoadedRelease, placed: PlacedTable, problems: ProblemList) -> Table | None:

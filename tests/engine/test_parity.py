@@ -24,8 +24,9 @@ from transforms.accounting.gaussian import gaussian_delta, gaussian_mu
 from transforms.bounds import Bounds
 from transforms.mechanisms import GeometricSelection
 from transforms.metrics import Count, PrivacyUnitCount, Sum
-from transforms.noise import release_probability, selection_threshold
+from transforms.noise import release_probability
 from transforms.planning import plan_tables
+from transforms.release_curve import selection_threshold
 from transforms.table import PublicKeys, Table
 from transforms.threshold_selection import threshold_selection
 

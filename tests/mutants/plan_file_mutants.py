@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import EXPECTED_ERROR, PLAN_CHANGES, PLAN_FILE, PLAN_HASH, RELEASE_CURVE
+from places import EXPECTED_ERROR, PLAN_CHANGES, PLAN_FILE, PLAN_HASH, PLAN_PRICE, RELEASE_CURVE
 
 _HASHED = f"{PLAN_HASH}::test_whatever_changes_the_release_changes_the_hash"
 
@@ -31,14 +31,14 @@ PLAN_FILES = [
     ),
     Mutant(
         "the_hash_depends_on_the_order_of_keys",
-        "pipelines/plan_hash.py",
+        "pipelines/plan/hash.py",
         "sort_keys=True",
         "sort_keys=False",
         (f"{PLAN_HASH}::test_the_order_of_keys_does_not_matter",),
     ),
     Mutant(
         "the_hash_has_three_digits_of_a_number",
-        "pipelines/plan_hash.py",
+        "pipelines/plan/hash.py",
         "DIGITS = 6\n",
         "DIGITS = 3\n",
         (f"{PLAN_HASH}::test_every_number_matters_and_its_last_digits_do_not",),
@@ -52,35 +52,35 @@ PLAN_FILES = [
     ),
     Mutant(
         "the_hash_is_without_the_settings_of_metrics",
-        "pipelines/plan_dict.py",
+        "pipelines/plan/json_values.py",
         "if value is not None}",
         "if value is not None and not name}",
         (_HASHED,),
     ),
     Mutant(
         "the_hash_is_without_lookups_and_baselines",
-        "pipelines/plan_dict.py",
+        "pipelines/plan/json_values.py",
         '        "files": dict(plan.files),\n',
         "",
         (_HASHED,),
     ),
     Mutant(
         "the_hash_is_without_the_restriction_of_rows",
-        "pipelines/plan_dict.py",
+        "pipelines/plan/json_values.py",
         "spec.input.bigquery.row_restriction if spec.input.bigquery else None",
         "None",
         (f"{PLAN_HASH}::test_a_restriction_of_the_rows_of_a_table_is_another_release",),
     ),
     Mutant(
         "an_edited_plan_file_is_taken",
-        "pipelines/plan_file.py",
+        "pipelines/plan/file.py",
         '    if actual != found["plan_hash"]:\n',
         "    if not actual:\n",
         (f"{PLAN_FILE}::test_an_edited_plan_is_refused",),
     ),
     Mutant(
         "a_run_goes_on_with_another_config",
-        "pipelines/plan_file.py",
+        "pipelines/plan/file.py",
         '    parts = ["config_sha256", "files"]\n',
         '    parts = ["files"]\n',
         (f"{PLAN_FILE}::test_a_run_refuses_when_anything_has_changed",),
@@ -94,9 +94,23 @@ PLAN_FILES = [
     ),
     Mutant(
         "a_change_without_a_word_is_no_change",
-        "pipelines/plan_changes.py",
+        "pipelines/plan/changes.py",
         '            changed = [str(one) for one in differences(before[name], table, "plan")]\n',
         "            changed = []\n",
         (f"{PLAN_CHANGES}::test_a_change_of_the_release_hides_none_of_a_table",),
+    ),
+    Mutant(
+        "rho_is_told_at_deltas_above_1",
+        "transforms/planning.py",
+        "least = min(2 * failed, (1 + failed) / 2)",
+        "least = 2 * failed",
+        (f"{PLAN_PRICE}::test_a_budget_of_rho_may_have_a_large_delta",),
+    ),
+    Mutant(
+        "rho_of_several_units_adds_up_once",
+        "pipelines/plan/guarantee.py",
+        'times = "k" if self.privacy.rho is None else "k^2"',
+        'times = "k"',
+        (f"{PLAN_PRICE}::test_a_guarantee_of_rho_names_a_factor_that_it_implies",),
     ),
 ]

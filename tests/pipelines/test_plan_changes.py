@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from pipelines.plan import plan_release
-from pipelines.plan_changes import differences, plan_changes
-from pipelines.plan_hash import plan_hash
+from pipelines.plan.changes import differences, plan_changes
+from pipelines.plan.hash import plan_hash
+from pipelines.plan.json_values import plan_to_dict
 from pipelines.spec import load_release
 
 CONFIG = {
@@ -46,7 +47,7 @@ def planned(tmp_path):
                 inner[last] = value
         file = tmp_path / "r.yaml"
         file.write_text(yaml.safe_dump(config))
-        return json.loads(json.dumps(plan_release(load_release(file)).to_dict()))
+        return json.loads(json.dumps(plan_to_dict(plan_release(load_release(file)))))
 
     return planned
 

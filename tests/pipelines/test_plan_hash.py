@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.plan import plan_release
-from pipelines.plan_hash import canonical_json, plan_hash
+from pipelines.plan.hash import canonical_json, plan_hash
+from pipelines.plan.json_values import plan_to_dict
 from pipelines.spec import load_release
 
 CONFIG = """
@@ -54,7 +55,7 @@ def made(tmp_path):
             texts[file] = texts[file].replace(old, new)
         for file, text in texts.items():
             (place / file).write_text(text)
-        return plan_release(load_release(place / "release.yaml")).to_dict()
+        return plan_to_dict(plan_release(load_release(place / "release.yaml")))
 
     return made
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.plan import plan_release
-from pipelines.plan_curves import error_curves, release_curve
-from pipelines.plan_plot import plot_plan
+from pipelines.plan.curves import error_curves, release_curve
+from pipelines.plan.plot import plot_plan
 from pipelines.spec import load_release
 from transforms.expected_error import expected_error
 from transforms.noise import release_probability
@@ -98,6 +98,8 @@ def test_the_svg_is_xml_that_loads_nothing_and_names_the_tables(pictures):
     assert texts.count("Relative error") == 2
     assert texts.count("Probability of release") == 2
     assert {"uses", "speed", "users", "total"} <= set(texts)
+    assert texts.count("mean error / number, for means / range") == 1
+    assert texts.count("mean error / number") == 1
     assert "privacy units with 4 partitions each" in texts
 
 

@@ -20,10 +20,10 @@ from pipelines.emoji_catalogue import COUNTRIES
 from pipelines.plan import plan_release
 from pipelines.run import RunError, run_release
 from pipelines.spec import load_release
-from transforms.noise import selection_threshold
 from transforms.planning import plan_tables
 from transforms.prepare import preparation
 from transforms.prepare.functions import NAMES
+from transforms.release_curve import selection_threshold
 from transforms.table import Table
 
 ROOT = Path(__file__).parents[2]

@@ -365,7 +365,7 @@ def test_a_first_run_that_fails_publishes_nothing(tmp_path, events, monkeypatch)
 def test_a_publication_that_fails_half_way_publishes_nothing(tmp_path, events, monkeypatch):
     run(events)
     before = files_below(tmp_path / "out")
-    monkeypatch.setattr("pipelines.plan_file.json.dumps", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.plan.file.json.dumps", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError, match="failed with ZeroDivisionError"):
         run(events, replace=True)
     assert files_below(tmp_path / "out") == before

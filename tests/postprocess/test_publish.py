@@ -14,7 +14,9 @@ from polars.testing import assert_frame_equal
 from pipelines import run as run_module
 from pipelines.output import publish
 from pipelines.plan import plan_release
-from pipelines.plan_file import plan_file
+from pipelines.plan.file import plan_file
+from pipelines.plan.json_values import plan_to_dict
+from pipelines.plan.text import plan_text
 from pipelines.run import run_release
 from pipelines.show import show_table
 from pipelines.spec import ConfigError, load_release
@@ -90,17 +92,17 @@ def test_the_budget_is_the_same_with_and_without_post_processing(tmp_path):
 
 
 def test_the_plan_lists_the_steps_in_words():
-    lines = str(planned()).splitlines()
+    lines = plan_text(planned()).splitlines()
     start = lines.index("  post-processing, free:")
     steps = [line for line in lines[start + 1 :] if re.match(r" {4}\S", line)]  # no wrapped ones
     assert [line.split()[0] for line in steps[:7]] == [
         *("per_use", "growth", "nulled", "dropped", "kept", "clamped", "rounded:")
     ]
-    assert str(planned()).count("post-processing, free:") == 2
+    assert plan_text(planned()).count("post-processing, free:") == 2
 
 
 def test_the_plan_as_json_lists_the_steps():
-    tables = json.loads(json.dumps(planned().to_dict(), allow_nan=False))["tables"]
+    tables = json.loads(json.dumps(plan_to_dict(planned()), allow_nan=False))["tables"]
     steps = tables["everything"]["post_processing"]
     assert [step["step"] for step in steps] == [
         *("ratio", "percent_change", "suppress", "minimum", "top", "clamp_at_zero", "round")

@@ -8,6 +8,8 @@ import pytest
 
 from pipelines.check import check_input, release_input
 from pipelines.plan import plan_release
+from pipelines.plan.json_values import plan_to_dict
+from pipelines.plan.text import plan_text
 from pipelines.prepared import prepared_schema
 from pipelines.spec import ConfigError, load_release
 
@@ -103,10 +105,10 @@ def test_a_cast_is_a_unit_as_it_is_a_column(folder):
 
 def test_the_plan_says_what_rows_and_columns_there_are(folder):
     plan = plan_release(load(folder))
-    assert plan.to_dict()["where"] == "version >= '7.0'"
-    assert plan.to_dict()["columns"]["emoji"] == "emoji(text)"
-    assert plan.to_dict()["guarantee"]["privacy_unit"] == ["user", "date(time)"]
-    text = str(plan)
+    assert plan_to_dict(plan)["where"] == "version >= '7.0'"
+    assert plan_to_dict(plan)["columns"]["emoji"] == "emoji(text)"
+    assert plan_to_dict(plan)["guarantee"]["privacy_unit"] == ["user", "date(time)"]
+    text = plan_text(plan)
     assert "All rows of one combination of user and date(time)." in text
     assert "rows: those with version >= '7.0'" in text
     assert "column emoji: emoji(text)" in text

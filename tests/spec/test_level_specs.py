@@ -5,6 +5,8 @@ import json
 import pytest
 
 from pipelines.plan import plan_release
+from pipelines.plan.json_values import plan_to_dict
+from pipelines.plan.text import plan_text
 from pipelines.spec import load_release, release_tables
 from transforms import Bounds, PrivateSelection, PublicKeys
 from transforms.accounting.losses import pure_sum
@@ -155,14 +157,14 @@ def test_the_plan_names_levels_other_rows_and_what_is_made_consistent(release):
             sums={**agreeing, "consistent": True},
         )
     )
-    text = " ".join(str(plan).split())
+    text = " ".join(plan_text(plan).split())
     assert "uses: 2 levels, one table each" in text
     assert (
         "other: one more row with empty keys adds up what was not selected, without units" in text
     )
     assert "other:n laplace count" in text
     assert "n_consistent: adjusted" in text
-    tables = plan.to_dict()["tables"]
+    tables = plan_to_dict(plan)["tables"]
     assert [tables[name]["level_of"] for name in tables] == ["uses", "uses", "sums", "sums"]
     assert list(tables["uses_by_a"]["other"]) == ["n"]
     assert "other:n" in tables["uses_by_a"]["mechanisms"]

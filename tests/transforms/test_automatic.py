@@ -12,8 +12,8 @@ from transforms.bounds import Bounds, Guarantee
 from transforms.budget import Budget, ZcdpBudget
 from transforms.mechanisms import NoiseKind, SelectionStrategy
 from transforms.metrics import Count, Mean, PrivacyUnitCount, Quantiles, Sum
-from transforms.noise import selection_threshold
 from transforms.planning import plan_tables
+from transforms.release_curve import selection_threshold
 from transforms.table import PrivateSelection, PublicKeys, Table
 
 PUBLIC = PublicKeys(pl.DataFrame({"k": ["a", "b"]}))

@@ -35,8 +35,8 @@ from transforms.noise import (
     noise_std,
     release_probability,
     select,
-    selection_threshold,
 )
+from transforms.release_curve import selection_threshold
 from transforms.sensitivity import Sensitivity
 from transforms.threshold_selection import COUNT_GRANULES, threshold_selection
 

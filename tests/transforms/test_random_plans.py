@@ -18,6 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipelines.plan import plan_release
+from pipelines.plan.json_values import plan_to_dict
 from pipelines.spec import load_release
 from transforms import (
     Bounds,
@@ -238,7 +239,7 @@ def test_the_library_alone_prices_the_json_at_the_budget(release):
 
 @pytest.mark.parametrize("config", RECIPES, ids=lambda file: file.stem)
 def test_the_library_alone_prices_the_plans_of_all_recipes_at_their_budgets(config):
-    made = json.loads(json.dumps(plan_release(load_release(config)).to_dict(), allow_nan=False))
+    made = json.loads(json.dumps(plan_to_dict(plan_release(load_release(config))), allow_nan=False))
     budget = Budget(made["epsilon"], made["delta"])
     listed = [m for table in made["tables"].values() for m in table["mechanisms"].values()]
     found, rounding = priced_by_library(listed, budget)

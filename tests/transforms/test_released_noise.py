@@ -12,6 +12,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from noise_oracles import FALSE_ALARM, rate_fits
 from pydp.algorithms.numerical_mechanisms import GaussianMechanism, LaplaceMechanism
 from pydp.algorithms.partition_selection import create_partition_strategy
 from scipy import stats
@@ -25,7 +26,6 @@ from transforms.metrics import quantiles
 from transforms.noise import release_probability
 from transforms.planning import plan_tables
 
-FALSE_ALARM = 1e-7
 WRONG = [1 / 1.2, 1.2]
 PARTITIONS = 60_000
 """Enough: laws 20 % apart differ by 0.028 or more, and the check allows 0.0119. The distance of a
@@ -61,15 +61,6 @@ def fits(draws, mechanism, factor=1.0):
 def is_noise_of(draws, mechanism):
     """Have draws the planned law, and not one whose scale is 20 % off?"""
     return fits(draws, mechanism) and not any(fits(draws, mechanism, wrong) for wrong in WRONG)
-
-
-def rate_fits(hits, trials, probability):
-    """Is the probability in the Clopper-Pearson interval of hits of trials?"""
-    tails = (
-        stats.binom.cdf(hits, trials, probability),
-        stats.binom.sf(hits - 1, trials, probability),
-    )
-    return min(tails) >= FALSE_ALARM / 2
 
 
 @pytest.fixture(params=WRONG, ids=["scale / 1.2", "scale * 1.2"])

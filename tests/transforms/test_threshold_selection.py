@@ -10,7 +10,8 @@ from scipy.stats import laplace, norm
 
 from transforms.accounting import FailureLoss, GaussianLoss, LaplaceLoss
 from transforms.mechanisms import AdditiveMechanism, ThresholdSelection
-from transforms.noise import check_mechanism, release_probability, select, selection_threshold
+from transforms.noise import check_mechanism, release_probability, select
+from transforms.release_curve import selection_threshold
 from transforms.threshold_selection import (
     COUNT_GRANULES,
     WEIGHT_GRANULES,

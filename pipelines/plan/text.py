@@ -6,29 +6,25 @@ import math
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.consistency import Consistency
-from pipelines.guarantee import GuaranteeText
 from pipelines.numbers import percent, short_number
-from pipelines.plan_dict import PROBABILITIES, bounds_to_dict, sensitivity_to_dict
-from pipelines.plan_errors import MetricErrors, TableErrors, table_errors
-from pipelines.price import loss_in_words, noise_in_words, price_in_words
+from pipelines.plan.expected_errors import MetricErrors, TableErrors, table_errors
+from pipelines.plan.guarantee import GuaranteeText
+from pipelines.plan.json_values import PROBABILITIES, bounds_to_dict, sensitivity_to_dict
+from pipelines.plan.price import loss_in_words, noise_in_words, price_in_words
+from pipelines.plan.release_plan import ReleasePlan
 from transforms.expected_error import ExpectedError
 from transforms.mechanisms import GeometricSelection, SelectionMechanism, ThresholdSelection
 from transforms.metrics.base import Noise
-from transforms.noise import selection_threshold
 from transforms.plan import MetricPlan, TablePlan
 from transforms.postprocess import Step
-from transforms.release_curve import units_for_probability
+from transforms.release_curve import selection_threshold, units_for_probability
 from transforms.table import OTHER, SELECTION
-
-if TYPE_CHECKING:
-    from pipelines.plan import ReleasePlan
 
 WIDTH = 110
 """Columns of text where nothing else is known."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config_files import key_files
-from pipelines.plan import ReleasePlan
-from pipelines.plan_changes import Change, Difference, differences, plan_changes
-from pipelines.plan_hash import plan_hash
+from pipelines.plan.changes import Change, Difference, differences, plan_changes
+from pipelines.plan.hash import plan_hash
+from pipelines.plan.json_values import plan_to_dict
+from pipelines.plan.release_plan import ReleasePlan
 from pipelines.spec import LoadedRelease
 
 PLAN_FILE = "plan.json"
@@ -35,7 +36,7 @@ class PlanFile:
     """A plan with what it was made of.
 
     Attributes:
-        plan: The plan as JSON values (`pipelines.plan_dict`).
+        plan: The plan as JSON values (`pipelines.plan.json_values`).
         made_of: SHA-256 of the config's bytes and of every public file it names, and versions.
     """
 
@@ -73,7 +74,7 @@ def plan_file(release: LoadedRelease, plan: ReleasePlan) -> PlanFile:
         "files": {**key_files(release), **plan.files},
         "versions": {name: version(name) for name in PACKAGES},
     }
-    return PlanFile(plan.to_dict(), made_of)
+    return PlanFile(plan_to_dict(plan), made_of)
 
 
 def read_plan_file(path: str | Path) -> PlanFile:

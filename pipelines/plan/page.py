@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, StrictUndefined
 
-from pipelines.guarantee import GuaranteeText
 from pipelines.numbers import short_number
-from pipelines.plan import ReleasePlan
-from pipelines.price import price_in_words
+from pipelines.plan.guarantee import GuaranteeText
+from pipelines.plan.price import price_in_words
+from pipelines.plan.release_plan import ReleasePlan
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.config_files import looked_up_files
 from pipelines.consistency import Consistency, release_consistency
-from pipelines.plan_dict import plan_to_dict
-from pipelines.plan_text import WIDTH, plan_text
 from pipelines.spec import (
     LoadedRelease,
     ReleaseSpec,
@@ -47,13 +45,6 @@ class ReleasePlan:
     preparation: Preparation | None = None
     consistency: tuple[Consistency, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the plan as JSON values, complete enough to price it again."""
-        return plan_to_dict(self)
-
-    def __str__(self) -> str:
-        return plan_text(self, WIDTH)
 
     def steps_of(self, table: TablePlan) -> list[Step | Consistency]:
         """Returns what is done with a table before publication."""

@@ -14,9 +14,10 @@ DIGITS = 6
 def plan_hash(plan: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of a plan, in hexadecimal digits.
 
-    It is that of `canonical_json`. What a plan holds (`pipelines.plan_dict`) decides what it
+    It is that of `canonical_json`. What a plan holds (`pipelines.plan.json_values`) decides what it
     covers: all mechanisms, bounds, keys, metrics, expressions and post-processing, and the contents
-    of public lists, lookups and baselines; no time, machine or folder, and no `expect`.
+    of public lists, lookups and baselines; no time, machine or folder.
+    Of `expect` it covers the shares that follow from it.
 
     Args:
         plan: The plan as JSON values.

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.plan import ReleasePlan
-from pipelines.plan_curves import error_curves, release_curve
-from pipelines.plan_dict import PROBABILITIES
-from pipelines.plan_errors import table_errors
+from pipelines.plan.curves import error_curves, release_curve
+from pipelines.plan.expected_errors import table_errors
+from pipelines.plan.json_values import PROBABILITIES
+from pipelines.plan.release_plan import ReleasePlan
 from transforms.mechanisms import SelectionMechanism
 from transforms.metrics import Mean
 from transforms.plan import TablePlan
@@ -64,7 +64,7 @@ def plot_plan(plan: ReleasePlan, path: Path) -> None:
         )
         path.write_text(_svg(each), encoding="utf-8")
         return
-    from pipelines.plan_page import Figure, plan_page
+    from pipelines.plan.page import Figure, plan_page
 
     figures = {
         name: [Figure(_svg(chart), str(chart.description)) for chart in of_table]
@@ -93,7 +93,8 @@ def _relative(
 ) -> alt.LayerChart:
     import altair as alt
 
-    lines = _lines(table, points, "relative", "mean error / number", "~%")
+    title = "mean error / number" + (", for means / range" if _has_means(table) else "")
+    lines = _lines(table, points, "relative", title, "~%")
     tenth = alt.Chart(_values([{"relative": 0.1}])).mark_rule(color="#767676", strokeDash=[3, 3])
     layers: list[Any] = [tenth.encode(alt.Y("relative:Q")), lines]
     names = list(dict.fromkeys(point["metric"] for point in points))
@@ -143,8 +144,7 @@ def _lines(
 ) -> alt.Chart:
     import altair as alt
 
-    of_means = any(isinstance(metric.metric, Mean) for metric in table.metrics)
-    size = "number in a partition; for means, of rows" if of_means else "number in a partition"
+    size = "number in a partition" + ("; for means, of rows" if _has_means(table) else "")
     lines: alt.Chart = (
         alt.Chart(_values(points))
         .mark_line(strokeWidth=2)
@@ -156,6 +156,10 @@ def _lines(
         )
     )
     return lines
+
+
+def _has_means(table: TablePlan) -> bool:
+    return any(isinstance(metric.metric, Mean) for metric in table.metrics)
 
 
 def _logarithmic(axis: Any, values: list[float], numbers: str) -> Any:

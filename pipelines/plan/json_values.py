@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.consistency import Consistency
-from pipelines.guarantee import GuaranteeText
-from pipelines.price import price_to_dict
+from pipelines.plan.guarantee import GuaranteeText
+from pipelines.plan.price import price_to_dict
+from pipelines.plan.release_plan import ReleasePlan
 from transforms.key_digest import key_list_digest
 from transforms.mechanisms import SelectionMechanism, ThresholdSelection
 from transforms.metrics.base import Noise
-from transforms.noise import selection_threshold
 from transforms.plan import MetricPlan, TablePlan
 from transforms.postprocess import Step
-from transforms.release_curve import units_for_probability
-
-if TYPE_CHECKING:
-    from pipelines.plan import ReleasePlan
+from transforms.release_curve import selection_threshold, units_for_probability
 
 PROBABILITIES = (0.05, 0.5, 0.95, 0.99)
 """Probabilities of release that a plan has the number of units for."""
@@ -28,7 +25,7 @@ PROBABILITIES = (0.05, 0.5, 0.95, 0.99)
 def plan_to_dict(plan: ReleasePlan) -> dict[str, Any]:
     """Returns a plan as JSON values, complete enough to price it again.
 
-    `pipelines.plan_hash` is made of it, so it holds nothing that leaves the release as it is: no
+    `pipelines.plan.hash` is made of it, so it holds nothing that leaves the release as it is: no
     time, folder, or expected size.
     """
     spec = plan.spec

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.plan import ReleasePlan
-from pipelines.plan_changes import Change, plan_changes
-from pipelines.plan_errors import table_errors
-from pipelines.plan_file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
-from pipelines.plan_text import plan_text, wrapped
+from pipelines.plan.changes import Change, plan_changes
+from pipelines.plan.expected_errors import table_errors
+from pipelines.plan.file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
+from pipelines.plan.release_plan import ReleasePlan
+from pipelines.plan.text import plan_text, wrapped
 from pipelines.spec import LoadedRelease
 from transforms.expected_error import check_size
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.numbers import percent
-from pipelines.plan_hash import rounded
+from pipelines.plan.hash import rounded
 from transforms.table import OTHER, SELECTION
 
 _NOTHING = object()
@@ -83,7 +83,7 @@ def plan_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]
     """Returns what is different between two plans, in words.
 
     Args:
-        old: A plan as JSON values (`pipelines.plan_dict`), such as that of the last release.
+        old: A plan as JSON values (`pipelines.plan.json_values`), such as that of the last release.
         new: Another one.
 
     Returns:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipelines.plan.release_plan import ReleasePlan
 from transforms.expected_error import (
     ExpectedError,
     expected_error,
@@ -17,9 +18,6 @@ from transforms.metrics import Count, PrivacyUnitCount
 from transforms.noise import release_probability
 from transforms.plan import MetricPlan, TablePlan
 from transforms.postprocess import Ratio
-
-if TYPE_CHECKING:
-    from pipelines.plan import ReleasePlan
 
 
 @dataclass(frozen=True)
