@@ -88,6 +88,7 @@ ADJACENCIES = ["add_remove", "replace"]
 
 
 def plan_for(metric, bounds, guarantee, **options):
+    options.setdefault("partitions", PrivateSelection("weighted_gaussian"))
     table = Table("word", {"m": metric}, bounds, **options)
     (plan,) = plan_tables({"t": table}, Budget(100.0, 1e-3), guarantee)
     return plan

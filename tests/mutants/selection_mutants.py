@@ -48,4 +48,18 @@ NOISY_COUNTS = [
         "np.log(more_than(beyond, true))",
         (f"{REFERENCE}::test_a_response_many_times",),
     ),
+    Mutant(
+        "rounding_of_geometric_selection_is_not_counted",
+        "transforms/noise.py",
+        "mechanism.drawn_delta,",
+        "mechanism.delta,",
+        ("tests/transforms/test_noise.py::test_the_rounding_of_probabilities_is_within_delta",),
+    ),
+    Mutant(
+        "geometric_selection_is_used_whatever_its_rounding",
+        "transforms/mechanisms.py",
+        "if self.epsilon > largest:",
+        "if False:",
+        ("tests/transforms/test_noise.py::test_selection_whose_rounding_shows_is_refused",),
+    ),
 ]

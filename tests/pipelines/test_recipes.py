@@ -47,29 +47,39 @@ def all_with_truth(table, release, rows, key):
 
 
 def assert_noise_is_as_stated(joined, plan):
-    """Checks the errors of the released numbers against their Laplace noise.
+    """Checks the errors of the released numbers against their noise.
 
-    |X| / b is exponential: P(|X| > t b) = exp(-t), so of n errors one is above b ln(n / p) with
-    probability at most p. Their mean is below x b, for x < 1, or above x b, for x > 1, with
-    probability at most (x exp(1 - x)) ** n (Chernoff). Noise is rounded to a granule, which moves
-    it by half a granule at most.
+    T = -ln P(|X| > |error|) is exponential with the mean 1, whatever the distribution of X: so of
+    n errors one has T above ln(n / p) with probability at most p. The mean of T is below x, for
+    x < 1, or above x, for x > 1, with probability at most (x exp(1 - x)) ** n (Chernoff). Noise is
+    rounded to a granule, which moves it by half a granule at most, and the mean of T by less than a
+    granule in standard deviations.
     """
     released = joined.drop_nulls(plan.metrics[0].name)
-    in_scales, roundings = [], []
+    surprises, roundings = [], []
     for metric in plan.metrics:
         noise = only_noise(metric)
-        assert noise.mechanism.noise == "laplace"
         step = float(noise.component.granularity)
         scale = noise_scale(noise.mechanism) * step
-        assert noise.std == pytest.approx(math.sqrt(2) * scale, abs=step)
+        laplace = noise.mechanism.noise == "laplace"
+        assert noise.std == pytest.approx((math.sqrt(2) if laplace else 1) * scale, abs=step)
         assert (released[f"{metric.name}_std"] == noise.std).all()
         errors = (released[metric.name] - released[f"{metric.name}_exact"]).abs()
-        assert errors.max() <= scale * math.log(released.height / FALSE_ALARM) + step
-        in_scales += (errors / scale).to_list()
-        roundings.append(step / 2 / scale)
-    low, high = likely_means(len(in_scales))
+        least = (errors - step / 2).clip(lower_bound=0).to_list()
+        tails = [error / scale if laplace else half_normal(error / scale) for error in errors]
+        assert max(
+            error / scale if laplace else half_normal(error / scale) for error in least
+        ) <= math.log(released.height / FALSE_ALARM)
+        surprises += tails
+        roundings.append(step / scale)
+    low, high = likely_means(len(surprises))
     rounding = fmean(roundings)
-    assert low - rounding <= fmean(in_scales) <= high + rounding
+    assert low - rounding <= fmean(surprises) <= high + rounding
+
+
+def half_normal(size):
+    """Returns -ln P(|Z| > size) of a standard normal Z."""
+    return -math.log(math.erfc(size / math.sqrt(2)))
 
 
 def likely_means(count):

@@ -59,6 +59,12 @@ def test_hardly_any_other_choice_has_a_smaller_error(metrics, l0, partitions, bu
     assert error(chosen) <= 1.08 * min(errors)
 
 
+@pytest.mark.parametrize("budget", [Budget(30.0, 1e-8), Budget(1.0, 1e-15)], ids=str)
+def test_selection_whose_rounding_shows_is_not_chosen(budget):
+    chosen = choose({"t": Table("k", COUNT, Bounds(1, 1))}, budget)["t"].partitions
+    assert chosen.strategy in ("laplace", "gaussian", "weighted_gaussian")
+
+
 def test_gaussian_noise_is_for_units_in_many_partitions():
     noises = {
         l0: choose({"t": Table("k", THREE, Bounds(l0, 1), PUBLIC)}, Budget(1.0, 1e-8))["t"].noise

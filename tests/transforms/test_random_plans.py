@@ -35,6 +35,7 @@ from transforms import (
     Table,
     Variance,
     VectorSum,
+    ZcdpBudget,
 )
 from transforms.accounting import price
 from transforms.planning import plan_tables
@@ -135,10 +136,10 @@ def releases(draw, auto):
 
 @st.composite
 def budgets(draw, tables):
-    delta = 10.0 ** draw(st.floats(-10, -3))
+    delta = 10.0 ** draw(st.floats(-7, -3))
     if all(table.noise == "laplace" and table.partitions is PUBLIC for table in tables.values()):
         delta = draw(st.sampled_from([0.0, delta]))
-    return Budget(draw(st.floats(0.05, 8)), delta)
+    return Budget(draw(st.floats(0.05, 6)), delta)
 
 
 @st.composite
@@ -157,7 +158,7 @@ def as_json(plans):
 
 
 @given(release=priced_releases(auto=True))
-@settings(deadline=None, max_examples=40, database=None)
+@settings(deadline=None, max_examples=20, database=None)
 def test_both_accountants_agree_on_a_price_that_uses_the_budget_up(release):
     """`price` raises an error where the two do not agree."""
     tables, guarantee, budget = release
@@ -325,10 +326,13 @@ def test_larger_bounds_never_give_less_noise(release, factor):
 
 
 @given(release=priced_releases(), data=st.data())
-@settings(deadline=None, max_examples=20, database=None)
+@settings(deadline=None, max_examples=12, database=None)
 def test_one_more_metric_never_gives_less_noise_elsewhere(release, data):
+    """Of pure budgets and those of rho, whose parts add up; else composition may gain more."""
     tables, guarantee, budget = release
     allowed = [metric for metric in METRICS if fits(metric, guarantee)]
+    if budget.delta:
+        budget = ZcdpBudget(budget.epsilon**2 / 10, budget.delta)
     name = data.draw(st.sampled_from(list(tables)))
     table = tables[name]
     metrics = {**table.metrics, "one_more": data.draw(st.sampled_from(allowed))}

@@ -28,6 +28,7 @@ from transforms.accounting.closed_form import rho as rho_of
 from transforms.accounting.gaussian import gaussian_mu
 from transforms.accounting.losses import (
     MAX_EPSILON,
+    ApproximateLoss,
     FailureLoss,
     GaussianLoss,
     LaplaceLoss,
@@ -125,7 +126,8 @@ def calibrate(demands: Sequence[Demand], budget: AnyBudget) -> Calibration:
 
     Returns:
         Losses whose price, from above, is at most the budget. At least 99.5 % of it is used, unless
-        one mechanism would need an epsilon above 300, or Gaussian noise a mu above 25.
+        one mechanism would need an epsilon above 300 or, for truncated geometric selection, above
+        `largest_geometric_epsilon`, or Gaussian noise a mu above 25.
 
     Raises:
         ValueError: No demand for noise, a name twice, a demand that this budget has no delta for,
@@ -251,23 +253,26 @@ def _by_rho(
         delta = failures.get(demand.name, 0.0)
         epsilon = 0.0
         if demand.kind != "gaussian" and rho:
-            epsilon = min(_epsilon_of_rho(demand, rho), _largest_epsilon(demand, failures))
+            epsilon = _epsilon_of_rho(demand, rho, _largest_epsilon(demand, failures))
         losses[demand.name] = _loss(demand, epsilon, math.sqrt(2 * rho), delta)
     rho = rho_of(list(losses.values()))
     return Calibration(losses, rho / budget.rho, failures, 0.0, None, rho)
 
 
-def _epsilon_of_rho(demand: Demand, rho: float) -> float:
+def _epsilon_of_rho(demand: Demand, rho: float, largest: float) -> float:
     """Returns the largest epsilon of a mechanism that costs at most rho."""
-    low, high = 0.0, math.sqrt(2 * rho)
-    while rho_of([_loss(demand, high, 0.0, 0.0)]) <= rho:
-        low, high = high, 1.5 * high
+
+    def fits(epsilon: float) -> bool:
+        if demand.kind == "laplace":
+            return rho_of([LaplaceLoss(epsilon)]) <= rho
+        return rho_of([ApproximateLoss(epsilon / demand.l0, 0.0, demand.l0)]) <= rho
+
+    if largest > 0 and fits(largest):
+        return largest
+    low, high = 0.0, largest
     for _ in range(100):
         middle = (low + high) / 2
-        if rho_of([_loss(demand, middle, 0.0, 0.0)]) <= rho:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 
