@@ -1,4 +1,4 @@
-"""The folders of a run: where the release goes, and where its private values stay."""
+"""The folders of a release: where it goes, and where its private values stay."""
 
 from __future__ import annotations
 
@@ -11,44 +11,48 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.output import is_published, leftover_of, may_replace
+from pipelines.output import is_published, may_replace
+from pipelines.periods import ReleasePeriod
+from pipelines.release_staging import ReleaseStaging
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
 
 _OUTPUT: KeyPath = ("output", "folder")
 _STAGING: KeyPath = ("output", "staging")
 
 
-def check_output(release: LoadedRelease, *, replace: bool) -> Path:
-    """Returns the output folder when a release may be published there.
+def output_folder(release: LoadedRelease, period: ReleasePeriod) -> Path:
+    """Returns where a release goes: the folder of the series, and in it one for each period."""
+    folder = Path(release.output_folder)
+    return folder if period.every is None else folder / period.name
 
-    A release that a killed run had moved aside is put back.
+
+def release_staging(release: LoadedRelease, period: ReleasePeriod, version: int) -> ReleaseStaging:
+    """Returns the staging of a release."""
+    return ReleaseStaging(Path(release.staging_folder) / period.name / f"v{version}")
+
+
+def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
+    """Checks that a release can be published to a folder, and that staging is not in it.
 
     Args:
         release: The release series.
-        replace: Whether a release that is there already may be replaced.
-
-    Returns:
-        The folder, which need not exist.
+        folder: Where the release goes; it need not exist.
+        known: Whether the ledger knows a release of this period.
 
     Raises:
-        ConfigError: It may not.
+        ConfigError: It cannot.
     """
     if "://" in release.output_folder:
         raise _refusal(
             release, _OUTPUT, "publication to URLs is not there yet; allowed: a folder here"
         )
-    folder = Path(release.output_folder)
-    aside = leftover_of(folder)
-    if is_published(aside) and not folder.exists():
-        with _one_at_a_time(release):
-            if not folder.exists():
-                aside.rename(folder)
-    if is_published(folder) and not replace:
+    if is_published(folder) and not known:
         raise _refusal(
             release,
             _OUTPUT,
-            f"{folder} holds a release already, and a second draw of the same data would spend "
-            "its budget again; allowed: another folder, or --replace",
+            f"{folder} holds a release that the ledger {release.ledger} does not know, so that "
+            "nothing is known of what it spent; allowed: the ledger that knows it, another folder, "
+            "or none there",
         )
     if not may_replace(folder):
         raise _refusal(
@@ -63,53 +67,27 @@ def check_output(release: LoadedRelease, *, replace: bool) -> Path:
     for place in (nearest, folder):
         if place.exists() and not os.access(place, os.W_OK):
             raise _refusal(release, _OUTPUT, f"{place} cannot be written to")
-    return folder
+    _check_private(release)
 
 
 @contextmanager
-def staging_folder(release: LoadedRelease, output: Path) -> Iterator[Path]:
-    """Makes a private folder for one attempt, and lets only one attempt run at a time.
-
-    Args:
-        release: The release series.
-        output: The output folder.
-
-    Yields:
-        The folder of the attempt.
+def one_at_a_time(release: LoadedRelease) -> Iterator[None]:
+    """Lets only one process work on a series with this staging.
 
     Raises:
-        ConfigError: The folder cannot be made, or another attempt is under way.
+        ConfigError: Another one does, or the staging cannot be made or written to.
     """
-    staging = Path(release.staging_folder)
-    if staging.resolve().is_relative_to(output.resolve()):
-        raise _refusal(
-            release,
-            _STAGING,
-            f"{staging} is private, and {output} is published; allowed: a folder outside it",
-        )
-    with _one_at_a_time(release):
-        attempt = staging / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        try:
-            attempt.mkdir(mode=0o700)
-        except OSError as error:
-            raise _refusal(
-                release, _STAGING, f"{staging} cannot be written to: {error.strerror}"
-            ) from None
-        try:
-            yield attempt
-        except (KeyboardInterrupt, ConfigError):
-            shutil.rmtree(attempt)
-            raise
-
-
-@contextmanager
-def _one_at_a_time(release: LoadedRelease) -> Iterator[None]:
     staging = Path(release.staging_folder)
     try:
         staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (staging / "lock").open("w")
     except OSError as error:
         raise _refusal(release, _STAGING, f"{staging} cannot be made: {error.strerror}") from None
+    try:
+        lock = (staging / "lock").open("w")
+    except OSError as error:
+        raise _refusal(
+            release, _STAGING, f"{staging} cannot be written to: {error.strerror}"
+        ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,6 +96,42 @@ def _one_at_a_time(release: LoadedRelease) -> Iterator[None]:
                 release, ("release",), "another run of this release is under way; allowed: one"
             ) from None
         yield
+
+
+@contextmanager
+def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
+    """Makes a private folder for one look at the data, under the lock of the series.
+
+    Yields:
+        The folder; after an interrupt it is removed.
+
+    Raises:
+        ConfigError: It cannot be made, or another run is under way.
+    """
+    _check_private(release)
+    with one_at_a_time(release):
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        folder = Path(release.staging_folder) / name
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            message = f"{folder.parent} cannot be written to: {error.strerror}"
+            raise _refusal(release, _STAGING, message) from None
+        try:
+            yield folder
+        except (KeyboardInterrupt, ConfigError):
+            shutil.rmtree(folder)
+            raise
+
+
+def _check_private(release: LoadedRelease) -> None:
+    series, staging = Path(release.output_folder), Path(release.staging_folder)
+    if staging.resolve().is_relative_to(series.resolve()):
+        raise _refusal(
+            release,
+            _STAGING,
+            f"{staging} is private, and {series} is published; allowed: a folder outside it",
+        )
 
 
 def _refusal(release: LoadedRelease, path: KeyPath, message: str) -> ConfigError:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.durable import folder_digest, frozen_folder, sync, sync_entry
 from pipelines.plan import ReleasePlan
-from pipelines.plan.file import PLAN_FILE, PlanFile
+from pipelines.plan_file import PLAN_FILE
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render
@@ -44,71 +45,90 @@ def may_replace(folder: Path) -> bool:
     return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
 
 
-def publish(
-    plan: ReleasePlan,
-    drawn: Mapping[str, pl.DataFrame],
-    folder: Path,
-    formats: Sequence[str],
-    planned: PlanFile,
-) -> list[Published]:
-    """Renders staging files and puts them in place together, after everything is written.
+def render_release(
+    plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """Returns the tables that readers get.
 
     Args:
         plan: The release.
         drawn: Drawn values per table, as read from staging.
-        folder: Where the release goes; what was there is replaced.
-        formats: `parquet`, `csv`.
-        planned: The plan as it was before the input was looked at, which stands beside the data.
-
-    Returns:
-        The tables as published.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.building")
-    aside = leftover_of(folder)
-    for leftover in (building, aside):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    building.mkdir(mode=0o700)
-    try:
-        published = _write_tables(plan, drawn, folder, building, formats)
-        (building / PLAN_FILE).write_text(str(planned), encoding="utf-8")
-        building.chmod(0o755)
-        if folder.exists():
-            folder.rename(aside)
-        building.rename(folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    with suppress(KeyboardInterrupt):  # The release is out, whatever is left of the old one.
-        shutil.rmtree(aside, ignore_errors=True)
-    return published
-
-
-def leftover_of(folder: Path) -> Path:
-    """Returns where the old release is while a new one takes its place."""
-    return folder.with_name(f".{folder.name}.replaced")
-
-
-def _write_tables(
-    plan: ReleasePlan,
-    drawn: Mapping[str, pl.DataFrame],
-    folder: Path,
-    building: Path,
-    formats: Sequence[str],
-) -> list[Published]:
-    published = []
     rendered = {table.name: render(drawn[table.name], table) for table in plan.tables}
     keys = {table.name: table.keys for table in plan.tables}
     for consistency in plan.consistency:
         rendered = consistency.apply(rendered, keys)
-    for table in plan.tables:
-        steps = plan.steps.get(table.name, ())
-        frame = post_process(rendered.pop(table.name), table.keys, steps)
-        for suffix in formats:
-            _write(frame, building / f"{table.name}.{suffix}")
-        files = tuple(folder / f"{table.name}.{suffix}" for suffix in formats)
-        published.append(Published(table, frame, files))
-    return published
+    return {
+        table.name: post_process(rendered[table.name], table.keys, plan.steps.get(table.name, ()))
+        for table in plan.tables
+    }
+
+
+def write_publication(
+    rendered: Mapping[str, pl.DataFrame], planned: str, formats: Sequence[str], folder: Path
+) -> str:
+    """Writes all files of a release to a private folder, which appears as a whole.
+
+    Args:
+        rendered: Tables by name.
+        planned: The plan file, as it was before the input was looked at.
+        formats: `parquet`, `csv`.
+        folder: The folder, which is not there.
+
+    Returns:
+        The digest of the files.
+    """
+    with frozen_folder(folder) as building:
+        for name, frame in rendered.items():
+            for suffix in formats:
+                _write(frame, building / f"{name}.{suffix}")
+        (building / PLAN_FILE).write_text(planned, encoding="utf-8")
+    return folder_digest(folder)
+
+
+def promote(publication: Path, folder: Path) -> None:
+    """Puts the files of a release where readers look, all together.
+
+    Args:
+        publication: Private folder with the files.
+        folder: Where the release goes; what was there is replaced. A kill between its two renames
+            leaves nothing there, until this is called again.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = folder.with_name(f".{folder.name}.building")
+    aside = folder.with_name(f".{folder.name}.replaced")
+    for leftover in (building, aside):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        shutil.copytree(publication, building)
+        sync(building)
+        building.chmod(0o755)
+        if folder.exists():
+            folder.rename(aside)
+        building.rename(folder)
+        sync_entry(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    with suppress(KeyboardInterrupt):  # The release is out, whatever is left of the old one.
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def published_tables(
+    plan: ReleasePlan, rendered: Mapping[str, pl.DataFrame], folder: Path
+) -> list[Published]:
+    """Returns the tables of a release with the files that they are in."""
+    return [
+        Published(
+            table,
+            rendered[table.name],
+            tuple(path for path in _files(table.name, folder) if path.exists()),
+        )
+        for table in plan.tables
+    ]
+
+
+def _files(name: str, folder: Path) -> list[Path]:
+    return [folder / f"{name}.{suffix}" for suffix in ("parquet", "csv")]
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

@@ -1,51 +1,51 @@
-"""Runs a release: input files, one Beam pipeline, staging files, publication."""
+"""Runs a release, exactly once: reserve, draw, publish, each resumable.
+
+The ledger says how far a release is, and each step moves it on by one state (`RunSteps`). A run
+looks, does the next step, and looks again; so a rerun goes on where a killed run was, and a rerun
+of a published release does nothing.
+
+What a kill leaves, and what the next run does:
+
+| killed | the ledger says | the next run |
+|---|---|---|
+| before it is reserved | nothing | begins |
+| before the ledger is told of an attempt | `reserved` | draws, as attempt 1 |
+| while it draws | `drawing` | deletes the attempt and draws again, as the next one |
+| after all values are frozen | `drawing` | says `drawn` of these |
+| before the publication is decided on | `drawn` | renders the frozen values |
+| before the files are in place | `published` | puts the frozen files in place |
+
+Only `drawing` without frozen values draws again, and then no value of the attempt before has been
+seen: it was never `drawn`, the ledger refuses that to it from now on, and what it wrote is deleted.
+That it is dead is known as its folder is in this staging, whose lock this run holds. An attempt
+whose folder is not here is somebody else's and left alone.
+
+The ledger is told of a publication before readers see it: a release that is given up in between
+cannot come out any more, and one that is out cannot be given up.
+"""
 
 from __future__ import annotations
 
-import signal
-import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from dataclasses import replace as replace_in_plan
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
-import apache_beam as beam
 import polars as pl
-import pyarrow as pa
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import PCollection
 
-from pipelines.baselines import fit_baselines
-from pipelines.bigquery import BigQueryInput, ReadBigQuery
-from pipelines.check import check_input, release_input
-from pipelines.folders import check_output, staging_folder
-from pipelines.inputs import Input, InputFile, Schema
-from pipelines.key_storage import store_public_keys
-from pipelines.options import OptionError, is_local, pipeline_options
-from pipelines.output import Published, publish
+from pipelines.folders import check_folders, one_at_a_time, output_folder
+from pipelines.interrupts import noted_interrupts
+from pipelines.ledger import LedgerError, Release
+from pipelines.options import OptionError, pipeline_options
+from pipelines.output import Published
+from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
-from pipelines.plan.file import plan_file
-from pipelines.prepared import prepared_schema
-from pipelines.progress import progress
-from pipelines.public_types import fit_public_keys
-from pipelines.sources import ReadRows
-from pipelines.spec import LoadedRelease
-from pipelines.staging import StageTable, read_staged
-from transforms.hashing import HashKey
-from transforms.plan import TablePlan
-from transforms.ptransforms import DrawTables
-from transforms.rows import canonical_type
-
-Reading = beam.PTransform[beam.Pipeline, PCollection[pa.Table]]
-
-SHARD_BYTES = 32 << 20
-"""Input per unit shard."""
-
-SHARD_PARTITIONS = 1_000_000
-"""Public partitions per partition shard."""
+from pipelines.plan_file import plan_file
+from pipelines.release_ledger import ReleaseLedger
+from pipelines.release_staging import StagingError
+from pipelines.run_steps import RunSteps
+from pipelines.spec import ConfigError, LoadedRelease
 
 
 class RunError(Exception):
@@ -54,145 +54,115 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt at a release.
+    """What a run came to.
 
     Attributes:
-        staging: Private folder for the values as drawn.
-        published: The released tables.
+        release: The release in the ledger.
+        folder: Where it is published.
+        published: The released tables; none where the values as drawn are gone.
+        is_new: Whether this run published it; else it was there already.
     """
 
-    staging: Path
+    release: Release
+    folder: Path
     published: list[Published]
+    is_new: bool
 
 
 def run_release(
-    release: LoadedRelease, plan: ReleasePlan, beam_options: Sequence[str], *, replace: bool
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    beam_options: Sequence[str] = (),
+    *,
+    period: str | None = None,
+    correct: str | None = None,
 ) -> Run:
-    """Reads, aggregates, draws and publishes a release.
+    """Reserves, draws and publishes a release, or what of it is left to do.
 
     Args:
         release: The release series.
         plan: Its plan.
         beam_options: Command line options of the Beam runner.
-        replace: Draw again where a release is published already. Both draws together cost twice
-            the budget.
+        period: Period of the release; None where the series has none.
+        correct: Why a published release is replaced by a new version; None for no correction. The
+            same reason for the same plan is the same correction.
 
     Returns:
-        What was done.
+        What there is.
 
     Raises:
-        ConfigError: The config does not fit the input or the output folder, or another run of the
-            release is under way.
-        RunError: A Beam option is wrong, or the pipeline or the publication failed.
+        ConfigError: The config does not fit the input or the folders, or another run is under way.
+        RefusedError: The policy does not allow it, or it does not fit.
+        LedgerError: The release cannot go on from where it is.
+        RunError: The period or a Beam option is wrong, or the pipeline or the publication failed.
     """
     try:
         options = pipeline_options(beam_options)
     except OptionError as error:
         raise RunError(str(error)) from None
-    folder = check_output(release, replace=replace)
+    steps = _steps(release, plan, period)
+    with one_at_a_time(steps.ledger.release), _failures(steps):
+        steps.aim(correct)
+        check_folders(release, steps.folder, known=steps.is_known)
+        is_new = steps.found is None or steps.found.state != "published"
+        checked = steps.reserve()
+        if checked is not None:
+            steps.draw(checked, options)
+        return _published(steps, is_new=is_new)
+
+
+def publish_release(
+    release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None
+) -> Run:
+    """Publishes a release whose values are drawn; reads no input and draws nothing.
+
+    Raises:
+        LedgerError: They are not.
+        ConfigError, RunError: As `run_release`.
+    """
+    steps = _steps(release, plan, period)
+    with one_at_a_time(steps.ledger.release), _failures(steps):
+        steps.aim(None)
+        if steps.found is None or steps.found.state not in ("drawn", "published"):
+            state = "not reserved" if steps.found is None else steps.found.state
+            raise LedgerError(
+                f"{steps.key} is {state}; allowed: drawn or published, which dp-release run does"
+            )
+        check_folders(release, steps.folder, known=True)
+        return _published(steps, is_new=steps.found.state == "drawn")
+
+
+def _steps(release: LoadedRelease, plan: ReleasePlan, text: str | None) -> RunSteps:
+    try:
+        period = read_period(release.spec.period, text)
+    except PeriodError as error:
+        raise RunError(str(error)) from None
+    release = replace(release, placeholders=period.placeholders)
+    folder = output_folder(release, period)
     planned = plan_file(release, plan)
-    source = release_input(release)
-    files, read = check_input(release, source)
-    schema = prepared_schema(release, plan.preparation, read)
-    plan = replace_in_plan(
-        plan,
-        tables=fit_public_keys(release, plan.tables, schema),
-        steps=fit_baselines(release, plan.steps, schema),
-    )
-    with staging_folder(release, folder) as staging, noted_interrupts() as interrupted:
-        # Again, under the lock: another run may have published since the first check, and a second
-        # draw would spend the budget twice. The first check refuses before the input is looked at.
-        check_output(release, replace=replace)
+    return RunSteps(ReleaseLedger.of(release), plan, planned, period, folder)
+
+
+def _published(steps: RunSteps, *, is_new: bool) -> Run:
+    published = steps.publish()
+    assert steps.found is not None
+    return Run(steps.found, steps.folder, published, is_new)
+
+
+@contextmanager
+def _failures(steps: RunSteps) -> Iterator[None]:
+    """Turns what goes wrong into a `RunError`, with details in a private file."""
+    with noted_interrupts() as interrupted:
         try:
-            tables = store_public_keys(plan.tables, str(staging))
-            plan = replace_in_plan(plan, tables=tables)
-            rows, size = reading(source, files, read)
-            with progress(size) if files and is_local(options) else nullcontext():
-                _draw(plan, rows, size, staging, options)
-            drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
-            published = publish(plan, drawn, folder, release.spec.output.formats, planned)
+            yield
+        except (ConfigError, LedgerError, StagingError):
+            raise
         except (Exception, pl.exceptions.PanicException) as error:
             if interrupted:
                 raise KeyboardInterrupt from None
-            details = staging / "error.txt"
+            details = Path(steps.ledger.release.staging_folder) / "error.txt"
             details.write_text(traceback.format_exc(), encoding="utf-8")
             raise RunError(
                 f"the run failed with {type(error).__name__}; nothing was published; "
                 f"details, which may hold private values: {details}"
             ) from None
-    return Run(staging, published)
-
-
-def _draw(
-    plan: ReleasePlan,
-    read: Reading,
-    size: int,
-    staging: Path,
-    options: PipelineOptions,
-) -> None:
-    with beam.Pipeline(options=options) as pipeline:
-        rows = pipeline | "Read" >> read
-        if plan.preparation is not None:
-            # Its libraries take a third of a second to load.
-            from transforms.prepare.ptransform import Prepare
-
-            keep = tuple(dict.fromkeys(named.column for named in plan.spec.named_columns()))
-            rows = rows | "Prepare" >> Prepare(plan.preparation, keep)
-        tables = rows | "Aggregate" >> DrawTables(
-            plan.spec.privacy.unit,
-            plan.tables,
-            HashKey.draw(),
-            unit_shards=unit_shards(size),
-            partition_shards=partition_shards(plan.tables),
-        )
-        for table in plan.tables:
-            stage = StageTable(str(staging), table.name)
-            _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
-
-
-def reading(
-    source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
-) -> tuple[Reading, int]:
-    """Returns what reads the rows, and about how many bytes they are."""
-    if isinstance(source, BigQueryInput):
-        return ReadBigQuery(source), source.size
-    return ReadRows(source, files, schema), sum(file.size for file in files)
-
-
-def unit_shards(input_bytes: int) -> int:
-    """Returns the number of unit shards for an input: a power of two, from 16 to 4096."""
-    return min(4096, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
-
-
-def partition_shards(tables: Sequence[TablePlan]) -> int:
-    """Returns the number of partition shards: a power of two, from 4 to 256."""
-    largest = max(table.public_keys.height if table.public_keys else 0 for table in tables)
-    return min(256, max(4, 1 << (largest // SHARD_PARTITIONS).bit_length()))
-
-
-def _read_staged(staging: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:
-    keys = (
-        {name: canonical_type(name, schema[name]) for name in table.keys}
-        if table.public_keys is None
-        else table.public_keys.schema
-    )
-    return read_staged(staging, table.name, keys, table.drawn_columns)
-
-
-@contextmanager
-def noted_interrupts() -> Iterator[list[bool]]:
-    """Notes a keyboard interrupt, which Beam turns into an error of the pipeline."""
-    seen: list[bool] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        seen.append(True)
-        signal.default_int_handler(number, frame)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -15,13 +15,15 @@ import polars as pl
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.check import check_input, release_input
-from pipelines.folders import staging_folder
+from pipelines.drawing import input_size, read_rows, unit_shards
+from pipelines.folders import scratch_folder
+from pipelines.interrupts import noted_interrupts
 from pipelines.key_storage import store_public_keys
 from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
-from pipelines.run import RunError, noted_interrupts, reading, unit_shards
+from pipelines.run import RunError
 from pipelines.staging import DrawnTwiceError
 from pipelines.tuning import TuningPlan, histogram_noise
 from transforms.hashing import HashKey
@@ -55,8 +57,7 @@ def measure(plan: TuningPlan, beam_options: Sequence[str]) -> dict[str, pl.DataF
     files, read = check_input(release, source)
     schema = prepared_schema(release, preparation, read)
     tables = fit_public_keys(release, plan.plan.tables, schema)
-    output = Path(release.output_folder)
-    with staging_folder(release, output) as staging, noted_interrupts() as interrupted:
+    with scratch_folder(release) as staging, noted_interrupts() as interrupted:
         try:
             stored = store_public_keys(tables, str(staging))
             tuned = [
@@ -69,19 +70,19 @@ def measure(plan: TuningPlan, beam_options: Sequence[str]) -> dict[str, pl.DataF
                 for table in stored
                 if table.name in plan.grids
             ]
-            rows, size = reading(source, files, read)
+            rows, size = read_rows(source, files, read), input_size(source, files)
             with (
                 progress(size) if files and is_local(options) else nullcontext(),
                 beam.Pipeline(options=options) as pipeline,
             ):
-                read_rows = pipeline | "Read" >> rows
+                raw = pipeline | "Read" >> rows
                 if preparation is not None:
                     from transforms.prepare.ptransform import Prepare
 
                     named = plan.plan.spec.named_columns()
                     keep = tuple(dict.fromkeys(one.column for one in named))
-                    read_rows = read_rows | "Prepare" >> Prepare(preparation, keep)
-                found = read_rows | "Tune" >> TuneTables(
+                    raw = raw | "Prepare" >> Prepare(preparation, keep)
+                found = raw | "Tune" >> TuneTables(
                     plan.plan.spec.privacy.unit, tuned, HashKey.draw(), unit_shards(size)
                 )
                 _ = found | "Keep" >> beam.ParDo(_Keep(str(staging)))

@@ -21,6 +21,10 @@ from pipelines.spec.yaml_reader import read_yaml
 from transforms.budget import Budget
 
 
+NO_POLICY = "0" * 64
+"""Digest of no policy."""
+
+
 @dataclass(frozen=True)
 class Cap:
     """The most that may be lost about one privacy unit.
@@ -105,6 +109,19 @@ class Policy:
             for name, dataset in spec.datasets.items()
         }
         return cls(datasets, hashlib.sha256(text.encode()).hexdigest())
+
+
+def no_policy(request: Request) -> Policy:
+    """Returns what a release is held to where nobody wrote a policy: nothing."""
+    unit = request.charge.unit
+    spec = DatasetSpec.model_construct(
+        columns=request.columns,
+        units=unit.columns,
+        adjacency=(unit.adjacency,),
+        bounding=(unit.bounding,),
+        caps=(),
+    )
+    return Policy({request.charge.dataset: DatasetPolicy(spec, ())}, NO_POLICY)
 
 
 def load_policy(path: str | Path) -> Policy:

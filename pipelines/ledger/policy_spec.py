@@ -87,6 +87,11 @@ class DatasetSpec(Model):
 
     columns: OneOrMore
     """Input columns that releases may read."""
+    time: Text | None = None
+    """Input column that says on which day a row happened. A release with another one, or with none,
+    is charged for all days. Needed where releases could choose among several: days of different
+    columns are different days, and the caps would not see that a row counts twice. Default: the
+    column of each release."""
     units: OneOrMore = ()
     """Columns that may make up the privacy unit of a release. Default: those of the caps."""
     adjacency: Annotated[tuple[Adjacency, ...], Field(min_length=1)] = ("add_remove",)

@@ -111,6 +111,8 @@ def _of_release(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]
         ("release",): "release",
         ("dataset",): "dataset that is charged",
         ("where",): "rows that count",
+        ("period",): "period",
+        ("time",): "column of the period",
         ("row_restriction",): "row_restriction",
         ("guarantee", "privacy_unit"): "privacy unit",
         ("guarantee", "adjacency"): "adjacency",

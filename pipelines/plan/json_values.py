@@ -34,6 +34,7 @@ def plan_to_dict(plan: ReleasePlan) -> dict[str, Any]:
         "release": spec.release,
         "dataset": spec.dataset,
         "where": spec.input.where,
+        **({"period": spec.period, "time": spec.input.time} if spec.period else {}),
         "row_restriction": spec.input.bigquery.row_restriction if spec.input.bigquery else None,
         "columns": spec.input.columns,
         "types": spec.input.types,

@@ -16,7 +16,7 @@ from pipelines.spec.load import LoadedRelease, load_release
 from pipelines.spec.preparations import release_preparation
 from pipelines.spec.privacy_spec import PrivacySpec
 from pipelines.spec.publish_steps import release_steps
-from pipelines.spec.release_spec import ReleaseSpec
+from pipelines.spec.release_spec import Period, ReleaseSpec
 from pipelines.spec.source import Position, ProblemList
 from pipelines.spec.tables import plan_release_tables, release_tables
 
@@ -26,6 +26,7 @@ __all__ = [
     "InputFormat",
     "KeyPath",
     "LoadedRelease",
+    "Period",
     "Position",
     "PrivacySpec",
     "ProblemList",

@@ -35,7 +35,8 @@ class BigQuerySpec(Model):
     table: Annotated[Text, AfterValidator(_table)]
     """The table: project.dataset.table."""
     row_restriction: Text | None = None
-    """Condition on the columns of one row, in BigQuery's SQL; other rows are not read. Default: all
+    """Condition on the columns of one row, in BigQuery's SQL; other rows are not read. {period},
+    {first} and {last} stand for the period of the release, and its first and last day. Default: all
     rows."""
     gigabytes: Annotated[
         Number, AfterValidator(_gigabytes), Field(json_schema_extra={"exclusiveMinimum": 0})

@@ -13,6 +13,7 @@ from pipelines.spec.errors import KeyPath
 from pipelines.spec.expressions import WHERE, expression_problems
 from pipelines.spec.fields import Found, Model, OneOrMore, Text, distinct, refuse
 from pipelines.spec.partition_folders import folder_columns
+from pipelines.spec.placeholders import has_placeholder
 from transforms.text_types import ColumnType
 
 InputFormat = Literal["parquet", "csv", "jsonl", "avro"]
@@ -32,7 +33,8 @@ class InputSpec(Model):
 
     files: OneOrMore | None = None
     """Glob or globs of the input files; relative to the folder of this config. A folder of a glob
-    that begins with a name and =, like dt=*, gives a column of that name."""
+    that begins with a name and =, like dt=*, gives a column of that name. {period}, {first} and
+    {last} stand for the period of the release, such as 2026-W46, and its first and last day."""
     bigquery: BigQuerySpec | None = None
     """A BigQuery table, in place of files."""
     format: InputFormat | None = None
@@ -43,6 +45,9 @@ class InputSpec(Model):
     optional: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
     """Columns that some files, or many lines of jsonl files, lack; they are null there. Default:
     none, so that every file must have every column."""
+    time: Text | None = None
+    """Column of the input, or a derived one, that says on which day a row happened: dates or
+    timestamps. With `period`, rows of other days are dropped, and those without."""
     where: Text | None = None
     """Condition that rows must fulfil to be read: a SQL expression of one row, such as
     app_version >= '7.0'. It may name derived columns. Default: all rows."""
@@ -67,6 +72,17 @@ class InputSpec(Model):
     def folder_columns(self) -> tuple[str, ...]:
         """Columns that come from the names of folders."""
         return tuple(name for glob in self.files or () for name in folder_columns(glob))
+
+    @property
+    def placeholder(self) -> KeyPath | None:
+        """The first place that has a placeholder for the period; None if there is none."""
+        places: list[tuple[KeyPath, str]] = [
+            (("input", "files", index), glob) for index, glob in enumerate(self.files or ())
+        ]
+        if self.bigquery is not None and self.bigquery.row_restriction is not None:
+            restriction = self.bigquery.row_restriction
+            places.append((("input", "bigquery", "row_restriction"), restriction))
+        return next((path for path, text in places if has_placeholder(text)), None)
 
     def declares_type(self, column: str) -> bool:
         """Returns whether the type of a column is declared, because its source has none."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from pipelines.spec.errors import ConfigError
 from pipelines.spec.messages import add_problems
+from pipelines.spec.placeholders import filled
 from pipelines.spec.release_spec import ReleaseSpec
 from pipelines.spec.source import ConfigSource, ProblemList
 from pipelines.spec.yaml_reader import read_yaml
@@ -23,16 +25,22 @@ class LoadedRelease:
     Attributes:
         spec: What the config says.
         source: Where it says it: `source.problem(path, message)` points a later problem there.
+        placeholders: What stands for the placeholders of the input; empty where there is no period.
     """
 
     spec: ReleaseSpec
     source: ConfigSource
+    placeholders: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, path: str) -> str:
         """Returns a path of the config, relative to the config's folder; URLs stay as they are."""
         if "://" in path:
             return path
         return os.path.normpath(Path(self.source.file).parent / Path(path).expanduser())
+
+    def filled(self, text: str) -> str:
+        """Returns a text of the config with the period of the release in its placeholders."""
+        return filled(text, self.placeholders)
 
     @property
     def input_files(self) -> tuple[str, ...]:
@@ -42,7 +50,7 @@ class LoadedRelease:
             pattern
             if "://" in pattern
             else os.path.normpath(Path(folder) / Path(pattern).expanduser())
-            for pattern in self.spec.input.files or ()
+            for pattern in map(self.filled, self.spec.input.files or ())
         )
 
     @property
@@ -54,6 +62,16 @@ class LoadedRelease:
     def staging_folder(self) -> str:
         """Private folder for the noisy values as drawn."""
         return self.resolve(self.spec.output.staging or f".dp-release/{self.spec.release}")
+
+    @property
+    def ledger(self) -> str:
+        """Where the ledger is."""
+        return self.resolve(self.spec.ledger)
+
+    @property
+    def policy(self) -> str | None:
+        """The policy file; None for none."""
+        return None if self.spec.policy is None else self.resolve(self.spec.policy)
 
 
 def load_release(path: str | Path) -> LoadedRelease:

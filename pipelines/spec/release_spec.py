@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from transforms.prepare.preparation import Preparation
 
 
+Period = Literal["day", "week", "month"]
+"""Calendar periods of releases; weeks begin on Monday."""
+
+
 class ReleaseSpec(Model):
     """One release series: what is measured, how well it is protected, and where it goes."""
 
@@ -45,6 +49,15 @@ class ReleaseSpec(Model):
     """Tables by name, all under one budget."""
     output: OutputSpec
     """Where the release goes."""
+    period: Period | None = None
+    """Calendar periods that have a release each: `run --period` says which. Only the rows of its
+    days are read, by `input.time`. Default: one release of all rows."""
+    ledger: Text = ".dp-release/ledger.db"
+    """Where it is kept what has been spent: an SQLite file, relative to the folder of this config,
+    or gs://bucket/object. All releases of a dataset need the same one."""
+    policy: Text | None = None
+    """The policy file of the privacy team, which says what may be spent; relative to the folder of
+    this config. Default: none, so nothing is refused."""
 
     @cached_property
     def derived_columns(self) -> dict[str, str]:
@@ -99,6 +112,9 @@ class ReleaseSpec(Model):
         for named in self.named_columns():
             if named.column not in self.derived_columns:
                 yield InputColumn(*named)
+        time = self.input.time
+        if time is not None and time not in self.derived_columns:
+            yield InputColumn(("input", "time"), time, "identity")
         if self.preparation is not None:
             paths = self.expression_paths
             for place, column in self.preparation.named_columns:
@@ -129,9 +145,20 @@ class ReleaseSpec(Model):
         if wrong:
             yield from wrong
             return
+        yield from self._period_problems()
         yield from self._unit_problems()
         yield from self._column_problems()
         yield from dict.fromkeys(self._needless())
+
+    def _period_problems(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.period is not None and self.input.time is None:
+            yield (
+                ("period",),
+                f"is {self.period}, so that it must be known when rows happened; allowed: with "
+                "input.time, the column of their dates or timestamps",
+            )
+        if self.period is None and (placeholder := self.input.placeholder) is not None:
+            yield placeholder, "has a placeholder for the period; allowed: with the key 'period'"
 
     def _unit_problems(self) -> Iterator[tuple[KeyPath, str]]:
         exploded = self.preparation.exploded_columns if self.preparation else frozenset()

@@ -1,0 +1,192 @@
+"""Draws a release: the one Beam pipeline from input rows to staged values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import PCollection
+
+from pipelines.baselines import fit_baselines
+from pipelines.bigquery import BigQueryInput, ReadBigQuery
+from pipelines.check import check_input, release_input
+from pipelines.inputs import Input, InputFile, Schema
+from pipelines.key_storage import store_public_keys
+from pipelines.options import is_local
+from pipelines.periods import ReleasePeriod
+from pipelines.plan import ReleasePlan
+from pipelines.prepared import prepared_schema
+from pipelines.progress import progress
+from pipelines.public_types import fit_public_keys
+from pipelines.sources import ReadRows
+from pipelines.spec import LoadedRelease
+from pipelines.staging import StageTable, read_staged
+from pipelines.window import Window, check_window, input_window
+from transforms.hashing import HashKey
+from transforms.plan import TablePlan
+from transforms.ptransforms import DrawTables
+from transforms.rows import canonical_type
+
+SHARD_BYTES = 32 << 20
+"""Input per unit shard."""
+
+SHARD_PARTITIONS = 1_000_000
+"""Public partitions per partition shard."""
+
+
+@dataclass(frozen=True)
+class CheckedInput:
+    """The input of a release, found to fit its config.
+
+    Attributes:
+        plan: The plan, with public keys and baselines in the types of the input.
+        source: What is read.
+        files: Its files; none for BigQuery.
+        read: Types of the columns that are read.
+        prepared: Types of the columns of prepared rows.
+        window: The filter of the period.
+    """
+
+    plan: ReleasePlan
+    source: Input | BigQueryInput
+    files: Sequence[InputFile]
+    read: Schema
+    prepared: Schema
+    window: Window | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return input_size(self.source, self.files)
+
+
+def check_release_input(
+    release: LoadedRelease, plan: ReleasePlan, period: ReleasePeriod
+) -> CheckedInput:
+    """Holds a release against its input; reads no rows.
+
+    Raises:
+        ConfigError: It does not fit.
+    """
+    source = release_input(release)
+    files, read = check_input(release, source)
+    prepared = prepared_schema(release, plan.preparation, read)
+    window = input_window(release, period)
+    check_window(release, window, read, prepared)
+    plan = replace(
+        plan,
+        tables=fit_public_keys(release, plan.tables, prepared),
+        steps=fit_baselines(release, plan.steps, prepared),
+    )
+    return CheckedInput(plan, source, files, read, prepared, window)
+
+
+def draw(
+    checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions
+) -> dict[str, pl.DataFrame]:
+    """Reads, aggregates and draws.
+
+    Args:
+        checked: The input, with the plan.
+        key: Secret of the reservation.
+        folder: Where the workers put what they draw.
+        options: Beam options.
+
+    Returns:
+        The drawn values by table.
+
+    Raises:
+        DrawnTwiceError: A retry of the runner left two draws.
+    """
+    tables = store_public_keys(checked.plan.tables, str(folder))
+    checked = replace(checked, plan=replace(checked.plan, tables=tables))
+    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
+        _run_pipeline(checked, key, folder, options)
+    return {table.name: _read_staged(folder, table, checked.prepared) for table in tables}
+
+
+def read_rows(
+    source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
+) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:
+    """Returns what reads the rows of an input.
+
+    Args:
+        source: The input.
+        files: Its files; none for BigQuery.
+        schema: Types of the columns that are read.
+    """
+    if isinstance(source, BigQueryInput):
+        return ReadBigQuery(source)
+    return ReadRows(source, files, schema)
+
+
+def input_size(source: Input | BigQueryInput, files: Sequence[InputFile]) -> int:
+    """Returns about how many bytes an input has."""
+    if isinstance(source, BigQueryInput):
+        return source.size
+    return sum(file.size for file in files)
+
+
+def unit_shards(input_bytes: int) -> int:
+    """Returns the number of unit shards for an input: a power of two, from 16 to 4096."""
+    return min(4096, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
+
+
+def partition_shards(tables: Sequence[TablePlan]) -> int:
+    """Returns the number of partition shards: a power of two, from 4 to 256."""
+    largest = max(table.public_keys.height if table.public_keys else 0 for table in tables)
+    return min(256, max(4, 1 << (largest // SHARD_PARTITIONS).bit_length()))
+
+
+def _run_pipeline(
+    checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions
+) -> None:
+    plan = checked.plan
+    with beam.Pipeline(options=options) as pipeline:
+        reading = read_rows(checked.source, checked.files, checked.read)
+        rows = _prepared(checked, pipeline | "Read" >> reading)
+        tables = rows | "Aggregate" >> DrawTables(
+            plan.spec.privacy.unit,
+            plan.tables,
+            key,
+            unit_shards=unit_shards(checked.size),
+            partition_shards=partition_shards(plan.tables),
+        )
+        for table in plan.tables:
+            stage = StageTable(str(folder), table.name)
+            _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
+
+
+def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
+    """Applies the window and the preparation, in the order in which their columns are there."""
+    plan, window = checked.plan, checked.window
+    if plan.preparation is None and window is None:
+        return rows
+    # Its libraries take a third of a second to load.
+    from transforms.prepare.ptransform import Prepare
+
+    used = tuple(dict.fromkeys(named.column for named in plan.spec.named_columns()))
+    if window is not None and not window.after:
+        rows = rows | "Window" >> Prepare(window.preparation, tuple(checked.read))
+    if plan.preparation is not None:
+        time = plan.spec.input.time
+        more = (time,) if window is not None and window.after and time not in used else ()
+        rows = rows | "Prepare" >> Prepare(plan.preparation, (*used, *more))
+    if window is not None and window.after:
+        rows = rows | "Window" >> Prepare(window.preparation, used)
+    return rows
+
+
+def _read_staged(folder: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:
+    keys = (
+        {name: canonical_type(name, schema[name]) for name in table.keys}
+        if table.public_keys is None
+        else table.public_keys.schema
+    )
+    return read_staged(folder, table.name, keys, table.drawn_columns)

@@ -1,0 +1,64 @@
+"""Folders that are there as a whole or not at all, also after a loss of power."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def folder_digest(folder: Path) -> str:
+    """Returns the SHA-256 over the names and contents of all files below a folder.
+
+    It is that of lines such as `sha256sum` writes, sorted by name.
+    """
+    files = sorted((path for path in folder.rglob("*") if path.is_file()), key=str)
+    lines = (f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@contextmanager
+def frozen_folder(folder: Path) -> Iterator[Path]:
+    """Makes a folder in one step, after all of it is on the disk.
+
+    Args:
+        folder: The folder, which is not there.
+
+    Yields:
+        A folder to write to; what an earlier attempt left of it is gone.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    yield partial
+    sync(partial)
+    partial.rename(folder)
+    sync_entry(folder)
+
+
+def sync(folder: Path) -> None:
+    """Waits until all that is below a folder is on the disk."""
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def sync_entry(path: Path) -> None:
+    """Waits until the disk knows that a file or folder is there under its name."""
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,145 @@
+"""The private staging of one release: its secret hash key, attempts to draw, and the frozen draw.
+
+    <staging>/<period>/v<version>/
+        hash-key-<entry>         secret of the reservation that has this entry of the ledger
+        attempt-<number>/        one attempt to draw, numbered as in the ledger
+            shards/              what the workers write
+            drawn/               all values of the attempt, frozen
+            publication/         the files that are rendered from them, frozen
+
+A folder of an attempt is made before the ledger is told of the attempt, and is there as long as the
+ledger names it. So whoever holds the lock of the staging and finds the folder of the attempt under
+way knows that this attempt was made here, by a run that is dead. Where the folder is missing, the
+attempt is somebody else's. `drawn` and `publication` appear as a whole or not at all
+(`pipelines.durable`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.durable import folder_digest, frozen_folder, sync_entry
+from pipelines.plan_file import PLAN_FILE, PlanFile
+from transforms.hashing import HashKey
+
+
+class StagingError(Exception):
+    """Values that should be in staging are not; the text says which."""
+
+
+@dataclass(frozen=True)
+class ReleaseStaging:
+    """The staging of one release.
+
+    Attributes:
+        folder: Its folder.
+    """
+
+    folder: Path
+
+    def hash_key(self, reservation: int) -> HashKey:
+        """Returns the secret of a reservation, the same for all its attempts.
+
+        Args:
+            reservation: Number of its entry in the ledger.
+        """
+        file = self.folder / f"hash-key-{reservation}"
+        if not file.exists():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            partial = self.folder / "hash-key.partial"
+            partial.unlink(missing_ok=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(HashKey.draw().secret)
+                opened.flush()
+                os.fsync(descriptor)
+            partial.rename(file)
+            sync_entry(file)
+        return HashKey(file.read_bytes())
+
+    def has_attempt(self, attempt: int) -> bool:
+        """Returns whether an attempt was made here."""
+        return self._attempt(attempt).is_dir()
+
+    def begin(self, attempt: int) -> Path:
+        """Makes the folder of an attempt, without values, and returns that of its shards."""
+        folder = self._attempt(attempt)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_entry(folder)
+        self.empty(attempt)
+        shards = folder / "shards"
+        shards.mkdir(mode=0o700)
+        return shards
+
+    def empty(self, attempt: int) -> None:
+        """Deletes all values of an attempt; its folder stays."""
+        for path in self._attempt(attempt).glob("*"):
+            shutil.rmtree(path)
+
+    def remove(self, attempt: int) -> None:
+        """Deletes the folder of an attempt that the ledger does not name any more."""
+        shutil.rmtree(self._attempt(attempt), ignore_errors=True)
+
+    def clear(self) -> None:
+        """Deletes everything: the release is void or given up."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def freeze(self, attempt: int, drawn: Mapping[str, pl.DataFrame], planned: PlanFile) -> None:
+        """Keeps all values of an attempt, which do not change any more.
+
+        Args:
+            attempt: The attempt.
+            drawn: Drawn values by table.
+            planned: The plan that they were drawn for.
+        """
+        with frozen_folder(self._attempt(attempt) / "drawn") as folder:
+            for name, frame in drawn.items():
+                frame.write_parquet(folder / f"{name}.parquet")
+            (folder / PLAN_FILE).write_text(str(planned), encoding="utf-8")
+
+    def drop_shards(self, attempt: int) -> None:
+        """Deletes what the workers wrote."""
+        shutil.rmtree(self._attempt(attempt) / "shards", ignore_errors=True)
+
+    def drawn_digest(self, attempt: int) -> str | None:
+        """Returns the digest of the frozen values of an attempt; None where there are none."""
+        folder = self._attempt(attempt) / "drawn"
+        return folder_digest(folder) if folder.is_dir() else None
+
+    def drawn(
+        self, attempt: int, digest: str, tables: Sequence[str]
+    ) -> tuple[dict[str, pl.DataFrame], str]:
+        """Reads the frozen values of an attempt.
+
+        Args:
+            attempt: The attempt.
+            digest: The digest that the ledger has.
+            tables: Names of the tables.
+
+        Returns:
+            The values by table, and the plan file that they were drawn for, as text.
+
+        Raises:
+            StagingError: They are not there, or are others.
+        """
+        folder = self._attempt(attempt) / "drawn"
+        found = self.drawn_digest(attempt)
+        if found is None:
+            raise StagingError(f"the drawn values are not in {folder}")
+        if found != digest:
+            raise StagingError(f"the values in {folder} are not those that were drawn")
+        frames = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in tables}
+        return frames, (folder / PLAN_FILE).read_text(encoding="utf-8")
+
+    def publication(self, attempt: int) -> Path:
+        """Returns the folder of the rendered files of an attempt, which need not be there."""
+        return self._attempt(attempt) / "publication"
+
+    def _attempt(self, attempt: int) -> Path:
+        return self.folder / f"attempt-{attempt}"

@@ -1,0 +1,234 @@
+"""The steps of a run: which release it is about, reserve, draw, publish. `pipelines.run` says why."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import polars as pl
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.baselines import fit_baselines
+from pipelines.drawing import CheckedInput, check_release_input, draw
+from pipelines.durable import folder_digest
+from pipelines.folders import release_staging
+from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
+from pipelines.output import (
+    Published,
+    promote,
+    published_tables,
+    render_release,
+    write_publication,
+)
+from pipelines.periods import ReleasePeriod
+from pipelines.plan import ReleasePlan
+from pipelines.plan_file import PlanFile
+from pipelines.release_ledger import ReleaseLedger
+from pipelines.release_staging import ReleaseStaging, StagingError
+
+_UNDER_WAY = ("reserved", "drawing", "drawn")
+
+
+@dataclass
+class RunSteps:
+    """A run of a release, under the lock of its staging.
+
+    Attributes:
+        ledger: The ledger, with the release series.
+        plan: The plan.
+        planned: Its file, as it was before the input was looked at.
+        period: Period of the release.
+        folder: Where it is published.
+        key: Which release it is; its version is known after `aim`.
+        reason: Why it is a correction; empty for none.
+        found: The release in the ledger; None while it is not reserved.
+        is_known: Whether the ledger knows any version of it.
+    """
+
+    ledger: ReleaseLedger
+    plan: ReleasePlan
+    planned: PlanFile
+    period: ReleasePeriod
+    folder: Path
+    key: ReleaseKey = field(init=False)
+    reason: str = field(default="", init=False)
+    found: Release | None = field(default=None, init=False)
+    is_known: bool = field(default=False, init=False)
+    _earlier: list[ReleaseKey] = field(default_factory=list, init=False)
+
+    @property
+    def staging(self) -> ReleaseStaging:
+        """The staging of the release."""
+        return release_staging(self.ledger.release, self.period, self.key.version)
+
+    def aim(self, correct: str | None) -> None:
+        """Finds out which version the run is about, and how far it is.
+
+        Args:
+            correct: Why there is a new version; None for the latest one, or the first.
+
+        Raises:
+            LedgerError: That version cannot go on.
+        """
+        book = self.ledger.ledger.book()
+        first = ReleaseKey(self.ledger.release.spec.release, self.period.name)
+        latest = book.latest(first)
+        self.is_known = latest is not None
+        self.key, self.reason = first, ""
+        if correct is not None:
+            self.key, self.reason = self._correction(first, latest, correct)
+        elif latest is not None:
+            self.key = latest.key
+        found = book.releases.get(self.key)
+        self.found = found if found is not None and found.is_charged else None
+        self._earlier = [
+            replace(first, version=version)
+            for version in range(1, self.key.version)
+            if book.releases[replace(first, version=version)].state == "published"
+        ]
+        self._check_found()
+
+    def reserve(self) -> CheckedInput | None:
+        """Holds the release against its input, and charges it.
+
+        Returns:
+            The input; None where it is drawn already.
+
+        Raises:
+            ConfigError: The config does not fit the input.
+            RefusedError: The policy does not allow the release, or it does not fit.
+        """
+        if self.found is not None and self.found.state in ("drawn", "published"):
+            return None
+        checked = check_release_input(self.ledger.release, self.plan, self.period)
+        request = self.ledger.request(
+            self.plan, self.planned, self.period, self.key.version, self.reason
+        )
+        self.ledger.make_folder()
+        self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
+        return checked
+
+    def draw(self, checked: CheckedInput, options: PipelineOptions) -> None:
+        """Draws the release, or takes up values that a dead run has frozen.
+
+        Raises:
+            LedgerError: Somebody else draws it.
+        """
+        found, ledger, staging = self._known(), self.ledger.ledger, self.staging
+        if found.state not in ("reserved", "drawing"):
+            return
+        dead = found.attempt
+        if dead and not staging.has_attempt(dead):
+            raise LedgerError(
+                f"attempt {dead} to draw {self.key} is not in {staging.folder}: it is under way "
+                "elsewhere, or died there; allowed: to run where its staging is, or dp-release "
+                "abandon, which spends its charge"
+            )
+        if (frozen := staging.drawn_digest(dead)) is not None:
+            self.found = ledger.drawn(self.key, dead, frozen)
+            return
+        secret = staging.hash_key(found.entries[0])
+        staging.empty(dead)
+        attempt = dead + 1
+        shards = staging.begin(attempt)
+        try:
+            ledger.draw(found, replaces=dead)
+        except StoreError:  # Whether the entry is there is not known, so the folder has to stay.
+            raise
+        except LedgerError:
+            staging.remove(attempt)
+            raise
+        staging.remove(dead)
+        try:
+            staging.freeze(attempt, draw(checked, secret, shards, options), self.planned)
+        finally:
+            staging.drop_shards(attempt)
+        digest = staging.drawn_digest(attempt)
+        assert digest is not None
+        self.found = ledger.drawn(self.key, attempt, digest)
+
+    def publish(self) -> list[Published]:
+        """Publishes what is drawn, and withdraws the versions that it corrects.
+
+        Returns:
+            The tables; none where the release was published before and the drawn values are gone.
+
+        Raises:
+            StagingError: The values or files are gone, or are others.
+        """
+        found, ledger, staging = self._known(), self.ledger.ledger, self.staging
+        publication = staging.publication(found.attempt)
+        rendered: dict[str, pl.DataFrame] = {}
+        if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:
+            names = [table.name for table in self.plan.tables]
+            drawn, planned = staging.drawn(found.attempt, found.staged, names)
+            rendered = render_release(self._fitted(drawn), drawn)
+        if found.state == "drawn":
+            shutil.rmtree(publication, ignore_errors=True)
+            formats = self.plan.spec.output.formats
+            digest = write_publication(rendered, planned, formats, publication)
+            found = self.found = ledger.publish(self.key, digest)
+        if not self.folder.is_dir() or folder_digest(self.folder) != found.publication:
+            if not publication.is_dir() or folder_digest(publication) != found.publication:
+                raise StagingError(
+                    f"the files of {self.key} are neither in {self.folder} nor in {publication}, "
+                    "as they were published; allowed: a copy of them, or a correction"
+                )
+            promote(publication, self.folder)
+        for key in self._earlier:
+            ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
+        return published_tables(self.plan, rendered, self.folder) if rendered else []
+
+    def _known(self) -> Release:
+        assert self.found is not None
+        return self.found
+
+    def _correction(
+        self, first: ReleaseKey, latest: Release | None, reason: str
+    ) -> tuple[ReleaseKey, str]:
+        if not reason.strip():
+            raise LedgerError("the reason of the correction is empty; allowed: why there is one")
+        if latest is None:
+            raise LedgerError(f"{first} has nothing to correct; allowed: a run without --correct")
+        is_correction = latest.key.version > 1
+        if is_correction and latest.state in (*_UNDER_WAY, "published") and latest.reason == reason:
+            if latest.state != "published" or latest.plan == self.planned.plan_hash:
+                return latest.key, reason
+        if latest.state in _UNDER_WAY:
+            raise LedgerError(
+                f"{latest.key} is {latest.state}, so that there is nothing to correct yet; "
+                "allowed: a run without --correct, which finishes it"
+            )
+        return replace(first, version=latest.key.version + 1), reason
+
+    def _check_found(self) -> None:
+        """Refuses a release that was given up, or that was begun with another plan."""
+        found = self.found
+        if found is None:
+            return
+        if found.state in ("abandoned", "withdrawn"):
+            raise LedgerError(
+                f"{self.key} is {found.state} ({found.reason}), and its charge is spent; "
+                "allowed: dp-release run --correct REASON, which charges a new version"
+            )
+        if found.plan == self.planned.plan_hash:
+            return
+        instead = {
+            "reserved": "dp-release void, which gives its charge back",
+            "drawing": "dp-release abandon, which spends its charge",
+            "drawn": "dp-release abandon, which spends its charge",
+            "published": "dp-release run --correct REASON, which charges a new version",
+        }[found.state]
+        raise LedgerError(
+            f"{self.key} is {found.state} with the plan {found.plan[:12]}, and the config now has "
+            f"the plan {self.planned.plan_hash[:12]}; allowed: the config as it was, or {instead}"
+        )
+
+    def _fitted(self, drawn: dict[str, pl.DataFrame]) -> ReleasePlan:
+        """Returns the plan with baselines in the types of the drawn keys."""
+        schema = {
+            key: drawn[table.name].schema[key] for table in self.plan.tables for key in table.keys
+        }
+        steps = fit_baselines(self.ledger.release, self.plan.steps, schema)
+        return replace(self.plan, steps=steps)
