@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,12 +106,11 @@ class ReleaseLedger:
     def _charged(self, spec: ReleaseSpec, period: ReleasePeriod) -> tuple[Days, PrivacyUnit]:
         """Returns days and unit; all days where those of the policy are of another column."""
         unit = ledger_unit(spec)
-        datasets: Mapping[str, object] = {} if self.policy is None else self.policy.datasets
-        if self.policy is not None and spec.dataset in datasets:
-            wanted = self.policy.datasets[spec.dataset].spec.time
-            time = None if spec.input.time is None else identity(spec, spec.input.time)
-            if wanted is not None and time != wanted:
-                return EVERY_DAY, _without_time(unit, spec)
+        dataset = None if self.policy is None else self.policy.datasets.get(spec.dataset)
+        wanted = None if dataset is None else dataset.spec.time
+        time = None if spec.input.time is None else identity(spec, spec.input.time)
+        if wanted is not None and time != wanted:
+            return EVERY_DAY, _without_time(unit, spec)
         return period.days, unit
 
 

@@ -13,6 +13,7 @@ from pipelines.plan.expected_errors import table_errors
 from pipelines.plan.file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
 from pipelines.plan.release_plan import ReleasePlan
 from pipelines.plan.text import plan_text, wrapped
+from pipelines.plan_ledger import LedgerEffect
 from pipelines.spec import LoadedRelease
 from transforms.expected_error import check_size
 
@@ -28,6 +29,7 @@ class PlanReport:
         against: The plan file that it is compared with; None for none.
         changes: What is different there.
         problem: Why that file cannot be compared; None if it can.
+        ledger: What the release would take from the ledger; None where there is none.
     """
 
     plan: ReleasePlan
@@ -36,10 +38,11 @@ class PlanReport:
     against: Path | None = None
     changes: tuple[Change, ...] = ()
     problem: str | None = None
+    ledger: LedgerEffect | None = None
 
     def text(self, width: int) -> str:
         """Returns the report as lines of at most so many columns."""
-        return "\n".join([plan_text(self.plan, width, self.sizes), *self._change_lines(width)])
+        return "\n".join([plan_text(self.plan, width, self.sizes), *self._ledger_lines(width), *self._change_lines(width)])
 
     def json(self) -> str:
         """Returns the report as JSON."""
@@ -57,7 +60,14 @@ class PlanReport:
             "against": None if self.against is None else str(self.against),
             "against_problem": self.problem,
             "changes": [change.to_dict() for change in self.changes],
+            "ledger": None if self.ledger is None else self.ledger.to_dict(),
         }
+
+    def _ledger_lines(self, width: int) -> Iterator[str]:
+        if self.ledger is not None:
+            yield ""
+            for line in self.ledger.lines():
+                yield from wrapped(line, width, 4)
 
     def _change_lines(self, width: int) -> Iterator[str]:
         if self.problem is not None:
@@ -106,5 +116,7 @@ def report_plan(
 
 def _published(release: LoadedRelease) -> Path | None:
     folder = release.output_folder
-    found = Path(folder) / PLAN_FILE
-    return found if "://" not in folder and found.is_file() else None
+    if "://" in folder:
+        return None
+    glob = PLAN_FILE if release.spec.period is None else f"[0-9]*/{PLAN_FILE}"
+    return max(Path(folder).glob(glob), default=None)

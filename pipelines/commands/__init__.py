@@ -1,0 +1,1 @@
+"""The commands of `dp-release`, by group; `pipelines.cli` puts them together."""

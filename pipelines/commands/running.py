@@ -1,0 +1,185 @@
+"""`run`, `backfill` and `publish`: what makes releases."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.shared import (
+    BeamOptions,
+    Config,
+    Json,
+    Period,
+    echo_json,
+    refuse,
+    several,
+    user_errors,
+)
+
+if TYPE_CHECKING:
+    from pipelines.output import Published
+    from pipelines.plan import ReleasePlan
+    from pipelines.run import Run
+    from pipelines.spec import LoadedRelease
+
+Plan = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        help="Run only if this file of plan --out is still the plan of the config.",
+    ),
+]
+
+
+@user_errors
+def run(
+    config: Config,
+    beam_options: BeamOptions = None,
+    period: Period = None,
+    correct: Annotated[
+        str | None,
+        typer.Option(
+            "--correct",
+            metavar="REASON",
+            help="Draw a new version of a published release, with a charge of its own, and "
+            "withdraw the old one.",
+        ),
+    ] = None,
+    plan: Plan = None,
+    as_json: Json = False,
+) -> None:
+    """Reads the input, draws the release and publishes it, once."""
+    release, planned = _planned(config, beam_options, plan)
+    with _running():
+        from pipelines.run import run_release
+
+        done = run_release(release, planned, beam_options or [], period=period, correct=correct)
+    _report(done, as_json=as_json)
+
+
+@user_errors
+def backfill(
+    config: Config,
+    first: Annotated[str, typer.Option("--from", metavar="PERIOD", help="First period.")],
+    last: Annotated[str, typer.Option("--to", metavar="PERIOD", help="Last period.")],
+    beam_options: BeamOptions = None,
+    plan: Plan = None,
+    as_json: Json = False,
+) -> None:
+    """Runs a release for all periods of a range, in order; those that are published stay."""
+    release, planned = _planned(config, beam_options, plan)
+    from pipelines.periods import PeriodError, periods_between, read_period
+
+    every = release.spec.period
+    try:
+        periods = list(periods_between(read_period(every, first), read_period(every, last)))
+    except PeriodError as error:
+        refuse(str(error))
+    with _running():
+        from pipelines.run import run_release
+
+        for period in periods:
+            done = run_release(release, planned, beam_options or [], period=period.name)
+            _report(done, as_json=as_json, brief=True)
+
+
+@user_errors
+def publish(config: Config, period: Period = None, as_json: Json = False) -> None:
+    """Publishes a release whose values are drawn already; reads no input."""
+    release, planned = _planned(config, None, None)
+    with _running():
+        from pipelines.run import publish_release
+
+        done = publish_release(release, planned, period=period)
+    _report(done, as_json=as_json)
+
+
+def _planned(
+    config: Path, beam_options: list[str] | None, plan: Path | None
+) -> tuple[LoadedRelease, ReleasePlan]:
+    """Loads and plans a release, and holds it to a plan file if there is one."""
+    from pipelines.plan import plan_release
+    from pipelines.spec import load_release
+
+    strays = [option for option in (beam_options or [])[:1] if not option.startswith("--")]
+    if strays:
+        refuse(f"{strays[0]!r} is not a Beam option; allowed: options after --")
+    release = load_release(config)
+    planned = plan_release(release)
+    if plan is not None:
+        from pipelines.plan_file import PlanFileError, check_plan_file, plan_file, read_plan_file
+
+        try:
+            check_plan_file(plan, read_plan_file(plan), plan_file(release, planned))
+        except PlanFileError as error:
+            refuse(str(error))
+    return release, planned
+
+
+@contextmanager
+def _running() -> Iterator[None]:
+    # Beam's log repeats exception texts, which may hold private values; they go to a private file.
+    logging.basicConfig(level=logging.CRITICAL)
+    from pipelines.run import RunError
+
+    gc.freeze()
+    gc.enable()
+    try:
+        yield
+    except RunError as error:
+        refuse(str(error))
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+
+
+def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
+    if as_json:
+        echo_json(_to_dict(done))
+        return
+    if brief:
+        typer.echo(f"{done.release.key}: {_happened(done)}, in {_short(done.folder)}")
+        return
+    for table in done.published:
+        _show(table)
+    if not done.is_new:
+        typer.echo(f"{done.release.key} was {_happened(done)}; nothing was drawn or charged")
+
+
+def _happened(done: Run) -> str:
+    return "published" if done.is_new else "published before"
+
+
+def _to_dict(done: Run) -> dict[str, Any]:
+    key = done.release.key
+    return {
+        "release": key.series,
+        "period": key.period,
+        "version": key.version,
+        "state": done.release.state,
+        "is_new": done.is_new,
+        "plan_hash": done.release.plan,
+        "files_sha256": done.release.publication,
+        "ledger_entries": list(done.release.entries),
+        "folder": str(done.folder),
+    }
+
+
+def _show(table: Published, rows: int = 8) -> None:
+    from pipelines.show import show_table
+
+    show_table(table.plan, table.frame, rows)
+    typer.echo(f"{several(table.frame.height, 'row')} in {', '.join(map(_short, table.files))}\n")
+
+
+def _short(path: Path) -> str:
+    resolved = path.resolve()
+    here = Path.cwd()
+    return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)

@@ -1,0 +1,51 @@
+"""Ends of a release that is not published, or not to be used: void, abandon, withdraw."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipelines.folders import one_at_a_time, release_staging
+from pipelines.ledger import LedgerError, Release, ReleaseKey
+from pipelines.periods import ReleasePeriod
+from pipelines.release_ledger import ReleaseLedger
+from pipelines.spec import LoadedRelease
+
+Ending = Literal["void", "abandon", "withdraw"]
+
+
+def end_release(
+    release: LoadedRelease, period: ReleasePeriod, ending: Ending, reason: str
+) -> Release:
+    """Ends the latest version of a release, in the ledger first.
+
+    Void gives the charge back, and only while no worker was told to draw. Abandon spends it. Both
+    delete what is in staging. Withdraw leaves the files where they are.
+
+    Args:
+        release: The release series.
+        period: Period of the release.
+        ending: What is done.
+        reason: Why.
+
+    Returns:
+        The release in the ledger.
+
+    Raises:
+        ConfigError: A run of the series is under way.
+        LedgerError: There is no such release, or it is in another state.
+    """
+    ledger = ReleaseLedger.of(release).ledger
+    first = ReleaseKey(release.spec.release, period.name)
+    with one_at_a_time(release):
+        latest = ledger.book().latest(first)
+        if latest is None:
+            raise LedgerError(f"{first} is not in the ledger {ledger.store.place}, or voided")
+        match ending:
+            case "void":
+                ended = ledger.void(latest.key, reason)
+            case "abandon":
+                ended = ledger.abandon(latest.key, reason)
+            case "withdraw":
+                return ledger.withdraw(latest.key, reason)
+        release_staging(release, period, latest.key.version).clear()
+        return ended
