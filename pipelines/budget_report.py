@@ -81,15 +81,13 @@ class BudgetReport:
         yield _table(width, head, map(_loss_row, self.losses))
         yield ""
         yield f"history; together about one unit of all days, at delta {self.delta:g}"
-        head = ("entry", "release", "state", "input of", "unit", "epsilon", "together")
-        yield _table(width, head, map(_line_row, self.lines))
+        columns = ("entry", "release", "state", "input of", "unit", "epsilon", "together")
+        yield _table(width, columns, map(_line_row, self.lines))
         for note in self.notes:
             yield f"unaccounted, entry {note.entry}: {note.reason}"
 
 
-def budget_report(
-    release: LoadedRelease, day: date, delta: float | None = None
-) -> BudgetReport:
+def budget_report(release: LoadedRelease, day: date, delta: float | None = None) -> BudgetReport:
     """Reads the ledger of a release series, and reports on the dataset that it charges.
 
     Args:

@@ -28,9 +28,7 @@ def release_input(release: LoadedRelease) -> Input | BigQueryInput:
         table = spec.input.bigquery
         restriction = table.row_restriction
         restriction = None if restriction is None else release.filled(restriction)
-        return BigQueryInput(
-            table.table, columns, types, restriction, int(table.gigabytes * 1e9)
-        )
+        return BigQueryInput(table.table, columns, types, restriction, int(table.gigabytes * 1e9))
     assert spec.input.file_format is not None
     folders = {name: types.pop(name) for name in spec.input.folder_columns if name in types}
     return Input(

@@ -46,6 +46,7 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
         raise _refusal(
             release, _OUTPUT, "publication to URLs is not there yet; allowed: a folder here"
         )
+    _check_private(release)
     if is_published(folder) and not known:
         raise _refusal(
             release,
@@ -67,7 +68,6 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
     for place in (nearest, folder):
         if place.exists() and not os.access(place, os.W_OK):
             raise _refusal(release, _OUTPUT, f"{place} cannot be written to")
-    _check_private(release)
 
 
 @contextmanager

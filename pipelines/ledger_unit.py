@@ -1,4 +1,4 @@
-"""The privacy unit of a config as the ledger knows it: columns, and a time scope where there is one.
+"""The privacy unit of a config as the ledger knows it: columns, and perhaps a time scope.
 
 The ledger adds up what is lost about *the same* unit, so two units may have one name only if they
 are one. A column of the input goes by its name. A derived one goes by its expression, in which

@@ -45,9 +45,7 @@ def may_replace(folder: Path) -> bool:
     return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
 
 
-def render_release(
-    plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]
-) -> dict[str, pl.DataFrame]:
+def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Returns the tables that readers get.
 
     Args:

@@ -100,7 +100,9 @@ def read_period(every: Period | None, text: str | None) -> ReleasePeriod:
     pattern, example = _WRITTEN[every]
     allowed = f"allowed: a {every} such as {example}"
     if text is None:
-        raise PeriodError(f"no period is given, and the series has one release per {every}; {allowed}")
+        raise PeriodError(
+            f"no period is given, and the series has one release per {every}; {allowed}"
+        )
     match = re.fullmatch(pattern, text, re.ASCII)
     try:
         if match is None:
@@ -120,7 +122,9 @@ def periods_between(first: ReleasePeriod, last: ReleasePeriod) -> Iterator[Relea
         PeriodError: The last is before the first.
     """
     if last.days.last < first.days.first:
-        raise PeriodError(f"the last period is {last.name}, before {first.name}; allowed: not before")
+        raise PeriodError(
+            f"the last period is {last.name}, before {first.name}; allowed: not before"
+        )
     period = first
     yield period
     while period.name != last.name:

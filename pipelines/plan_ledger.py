@@ -156,4 +156,3 @@ def _different(found: Iterator[Cell]) -> list[Cell]:
 
 def _number(value: float) -> str:
     return "no bound" if math.isinf(value) else f"{value:.4g}"
-

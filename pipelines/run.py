@@ -34,7 +34,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.folders import check_folders, one_at_a_time, output_folder
+from pipelines.folders import one_at_a_time, output_folder
 from pipelines.interrupts import noted_interrupts
 from pipelines.ledger import LedgerError, Release
 from pipelines.options import OptionError, pipeline_options
@@ -101,19 +101,16 @@ def run_release(
     except OptionError as error:
         raise RunError(str(error)) from None
     steps = _steps(release, plan, period)
+    steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
-        steps.aim(correct)
-        check_folders(release, steps.folder, known=steps.is_known)
+        steps.look(correct)
         is_new = steps.found is None or steps.found.state != "published"
-        checked = steps.reserve()
-        if checked is not None:
-            steps.draw(checked, options)
+        steps.reserve()
+        steps.draw(options)
         return _published(steps, is_new=is_new)
 
 
-def publish_release(
-    release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None
-) -> Run:
+def publish_release(release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None) -> Run:
     """Publishes a release whose values are drawn; reads no input and draws nothing.
 
     Raises:
@@ -128,7 +125,7 @@ def publish_release(
             raise LedgerError(
                 f"{steps.key} is {state}; allowed: drawn or published, which dp-release run does"
             )
-        check_folders(release, steps.folder, known=True)
+        steps.check_folders()
         return _published(steps, is_new=steps.found.state == "drawn")
 
 

@@ -1,4 +1,4 @@
-"""The steps of a run: which release it is about, reserve, draw, publish. `pipelines.run` says why."""
+"""The steps of a run: look, reserve, draw, publish. `pipelines.run` says why they are so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.baselines import fit_baselines
 from pipelines.drawing import CheckedInput, check_release_input, draw
 from pipelines.durable import folder_digest
-from pipelines.folders import release_staging
+from pipelines.folders import check_folders, release_staging
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.output import (
     Published,
@@ -43,7 +43,6 @@ class RunSteps:
         key: Which release it is; its version is known after `aim`.
         reason: Why it is a correction; empty for none.
         found: The release in the ledger; None while it is not reserved.
-        is_known: Whether the ledger knows any version of it.
     """
 
     ledger: ReleaseLedger
@@ -54,8 +53,9 @@ class RunSteps:
     key: ReleaseKey = field(init=False)
     reason: str = field(default="", init=False)
     found: Release | None = field(default=None, init=False)
-    is_known: bool = field(default=False, init=False)
+    _is_known: bool = field(default=False, init=False)
     _earlier: list[ReleaseKey] = field(default_factory=list, init=False)
+    _checked: CheckedInput | None = field(default=None, init=False)
 
     @property
     def staging(self) -> ReleaseStaging:
@@ -74,7 +74,7 @@ class RunSteps:
         book = self.ledger.ledger.book()
         first = ReleaseKey(self.ledger.release.spec.release, self.period.name)
         latest = book.latest(first)
-        self.is_known = latest is not None
+        self._is_known = latest is not None
         self.key, self.reason = first, ""
         if correct is not None:
             self.key, self.reason = self._correction(first, latest, correct)
@@ -89,35 +89,50 @@ class RunSteps:
         ]
         self._check_found()
 
-    def reserve(self) -> CheckedInput | None:
-        """Holds the release against its input, and charges it.
+    def look(self, correct: str | None) -> None:
+        """Finds out what there is to do, and whether it can be done; changes nothing.
 
-        Returns:
-            The input; None where it is drawn already.
+        Args:
+            correct: As of `aim`.
 
         Raises:
-            ConfigError: The config does not fit the input.
+            ConfigError: The config does not fit the folders, or the input where that is needed.
+            LedgerError: As of `aim`.
+        """
+        self.aim(correct)
+        self.check_folders()
+        if self._is_drawn or self._checked is not None:
+            return
+        self._checked = check_release_input(self.ledger.release, self.plan, self.period)
+
+    def check_folders(self) -> None:
+        """Checks that the release can be published to its folder; see `pipelines.folders`."""
+        check_folders(self.ledger.release, self.folder, known=self._is_known)
+
+    def reserve(self) -> None:
+        """Charges the release.
+
+        Raises:
             RefusedError: The policy does not allow the release, or it does not fit.
         """
-        if self.found is not None and self.found.state in ("drawn", "published"):
-            return None
-        checked = check_release_input(self.ledger.release, self.plan, self.period)
+        if self._is_drawn:
+            return
         request = self.ledger.request(
             self.plan, self.planned, self.period, self.key.version, self.reason
         )
         self.ledger.make_folder()
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
-        return checked
 
-    def draw(self, checked: CheckedInput, options: PipelineOptions) -> None:
+    def draw(self, options: PipelineOptions) -> None:
         """Draws the release, or takes up values that a dead run has frozen.
 
         Raises:
             LedgerError: Somebody else draws it.
         """
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
-        if found.state not in ("reserved", "drawing"):
+        if self._is_drawn:
             return
+        assert self._checked is not None
         dead = found.attempt
         if dead and not staging.has_attempt(dead):
             raise LedgerError(
@@ -141,7 +156,7 @@ class RunSteps:
             raise
         staging.remove(dead)
         try:
-            staging.freeze(attempt, draw(checked, secret, shards, options), self.planned)
+            staging.freeze(attempt, draw(self._checked, secret, shards, options), self.planned)
         finally:
             staging.drop_shards(attempt)
         digest = staging.drawn_digest(attempt)
@@ -180,6 +195,10 @@ class RunSteps:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
         return published_tables(self.plan, rendered, self.folder) if rendered else []
 
+    @property
+    def _is_drawn(self) -> bool:
+        return self.found is not None and self.found.state in ("drawn", "published")
+
     def _known(self) -> Release:
         assert self.found is not None
         return self.found
@@ -191,10 +210,10 @@ class RunSteps:
             raise LedgerError("the reason of the correction is empty; allowed: why there is one")
         if latest is None:
             raise LedgerError(f"{first} has nothing to correct; allowed: a run without --correct")
-        is_correction = latest.key.version > 1
-        if is_correction and latest.state in (*_UNDER_WAY, "published") and latest.reason == reason:
-            if latest.state != "published" or latest.plan == self.planned.plan_hash:
-                return latest.key, reason
+        is_same = latest.key.version > 1 and latest.reason == reason
+        same_plan = latest.plan == self.planned.plan_hash
+        if is_same and (latest.state in _UNDER_WAY or (latest.state == "published" and same_plan)):
+            return latest.key, reason
         if latest.state in _UNDER_WAY:
             raise LedgerError(
                 f"{latest.key} is {latest.state}, so that there is nothing to correct yet; "

@@ -20,7 +20,6 @@ from pipelines.spec.source import ProblemList
 from pipelines.spec.yaml_reader import read_yaml
 from transforms.budget import Budget
 
-
 NO_POLICY = "0" * 64
 """Digest of no policy."""
 

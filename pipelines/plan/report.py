@@ -42,7 +42,13 @@ class PlanReport:
 
     def text(self, width: int) -> str:
         """Returns the report as lines of at most so many columns."""
-        return "\n".join([plan_text(self.plan, width, self.sizes), *self._ledger_lines(width), *self._change_lines(width)])
+        return "\n".join(
+            [
+                plan_text(self.plan, width, self.sizes),
+                *self._ledger_lines(width),
+                *self._change_lines(width),
+            ]
+        )
 
     def json(self) -> str:
         """Returns the report as JSON."""

@@ -136,8 +136,8 @@ POST_PROCESSING = [
     Mutant(
         "steps_are_planned_and_not_applied",
         "pipelines/output.py",
-        "steps = plan.steps.get(table.name, ())",
-        "steps = ()",
+        "plan.steps.get(table.name, ()))",
+        "())",
         (f"{PUBLISH}::test_what_is_published_is_a_function_of_what_is_rendered",),
     ),
     Mutant(
@@ -149,8 +149,8 @@ POST_PROCESSING = [
     ),
     Mutant(
         "keys_of_a_baseline_are_fitted_after_the_draw",
-        "pipelines/run.py",
-        "        steps=fit_baselines(release, plan.steps, schema),\n",
+        "pipelines/drawing.py",
+        "        steps=fit_baselines(release, plan.steps, prepared),\n",
         "",
         (f"{PUBLISH}::test_a_baseline_that_does_not_fit_the_input_is_refused_before_the_draw",),
     ),

@@ -42,11 +42,11 @@ PUBLISHING = [
         (f"{GAPS}::test_a_failed_run_hides_what_failed",),
     ),
     Mutant(
-        "a_release_is_drawn_again_unasked",
+        "a_release_without_a_ledger_is_drawn_again",
         "pipelines/folders.py",
-        "if is_published(folder) and not replace:",
+        "if is_published(folder) and not known:",
         "if False:",
-        (f"{GAPS}::test_a_second_run_is_refused_without_replace",),
+        (f"{GAPS}::test_a_release_that_the_ledger_does_not_know_is_not_drawn_again",),
     ),
     Mutant(
         "a_second_draw_is_published",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import polars as pl
 import pytest
 
-from pipelines import run as run_module
+from pipelines import drawing
 from pipelines.plan import plan_release
 from pipelines.run import RunError, run_release
 from pipelines.spec import ConfigError, load_release
@@ -28,7 +26,7 @@ def run(tmp_path):
     pl.DataFrame({"user": ["a"], "k": ["b"]}).write_parquet(tmp_path / "in.parquet")
     (tmp_path / "release.yaml").write_text(CONFIG)
     release = load_release(tmp_path / "release.yaml")
-    return lambda: run_release(release, plan_release(release), [], replace=False)
+    return lambda: run_release(release, plan_release(release), [])
 
 
 def test_a_failed_run_hides_what_failed(tmp_path, run, monkeypatch):
@@ -37,7 +35,7 @@ def test_a_failed_run_hides_what_failed(tmp_path, run, monkeypatch):
     def fail(*_, **__):
         raise ValueError(SECRET)
 
-    monkeypatch.setattr(run_module, "DrawTables", fail)
+    monkeypatch.setattr(drawing, "DrawTables", fail)
     with pytest.raises(RunError, match="failed with ValueError") as caught:
         run()
     assert SECRET not in str(caught.value)
@@ -46,22 +44,22 @@ def test_a_failed_run_hides_what_failed(tmp_path, run, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_second_run_is_refused_without_replace(tmp_path, run):
+def test_a_release_that_the_ledger_does_not_know_is_not_drawn_again(tmp_path, run):
     run()
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    with pytest.raises(ConfigError, match="holds a release already"):
+    (tmp_path / ".dp-release" / "ledger.db").unlink()
+    with pytest.raises(ConfigError, match="holds a release that the ledger"):
         run()
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_a_release_that_was_drawn_twice_is_not_published(tmp_path, run, monkeypatch):
-    def draw_twice(plan, reading, *others):
-        """A transform remembers the pipeline that it was first used in."""
-        for again in (copy(reading), copy(reading)):
-            draw(plan, again, *others)
+    def draw_twice(*arguments):
+        draw(*arguments)
+        draw(*arguments)
 
-    draw = run_module._draw
-    monkeypatch.setattr(run_module, "_draw", draw_twice)
+    draw = drawing._run_pipeline
+    monkeypatch.setattr(drawing, "_run_pipeline", draw_twice)
     with pytest.raises(RunError, match="failed with DrawnTwiceError"):
         run()
     assert not (tmp_path / "out").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines import run as run_module
+from pipelines import release_staging
 from transforms.hashing import HashKey
 
 
@@ -10,5 +10,5 @@ from transforms.hashing import HashKey
 def key(monkeypatch):
     """The secret of the run, known here: what of a unit counts depends on it."""
     key = HashKey.draw()
-    monkeypatch.setattr(run_module.HashKey, "draw", lambda: key)
+    monkeypatch.setattr(release_staging.HashKey, "draw", lambda: key)
     return key

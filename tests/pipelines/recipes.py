@@ -25,7 +25,7 @@ def copy_recipe(folder, name, *data):
 
 def run_recipe(release):
     """Runs a recipe and returns its tables by name."""
-    done = run_release(release, plan_release(release), [], replace=False)
+    done = run_release(release, plan_release(release), [])
     return {table.plan.name: table for table in done.published}
 
 

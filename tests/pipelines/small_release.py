@@ -92,5 +92,5 @@ def read_rows(config):
 def run(config):
     """Runs a release and returns its table."""
     release = load_release(config)
-    (done,) = run_release(release, plan_release(release), [], replace=False).published
+    (done,) = run_release(release, plan_release(release), []).published
     return done.frame

@@ -12,12 +12,12 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.testing.util import assert_that
 from small_release import checked, problems, write_config
 
-from pipelines import bigquery
-from pipelines import run as run_module
+from pipelines import bigquery, drawing
 from pipelines.bigquery import BigQueryInput, ReadBigQuery, rows_to_table
 from pipelines.check import release_input
+from pipelines.drawing import unit_shards
 from pipelines.plan import plan_release
-from pipelines.run import run_release, unit_shards
+from pipelines.run import run_release
 from pipelines.spec import load_release
 from transforms.text_types import POLARS_TYPES
 
@@ -152,10 +152,8 @@ def test_a_release_of_rows(tmp_path, monkeypatch, installed):
     monkeypatch.setattr(Rows, "rows", rows)
     release = load_release(write_config(tmp_path, SOURCE))
     shards = []
-    monkeypatch.setattr(
-        run_module, "unit_shards", lambda size: shards.append(size) or unit_shards(10)
-    )
-    (table,) = run_release(release, plan_release(release), [], replace=False).published
+    monkeypatch.setattr(drawing, "unit_shards", lambda size: shards.append(size) or unit_shards(10))
+    (table,) = run_release(release, plan_release(release), []).published
     assert table.frame["country"].to_list() == ["DE"]
     assert round(table.frame["users"][0], -1) == 40
     assert shards == [8_000_000_000]

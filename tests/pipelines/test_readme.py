@@ -83,7 +83,7 @@ def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config)
     events = readme_config.parent / "data" / "emoji_weekly"
     synthetic.write_emoji_events(events, rows=20_000, units=2_000, seed=1, files=2)
     release = load_release(readme_config)
-    run_release(release, plan_release(release), [], replace=False)
+    run_release(release, plan_release(release), [])
     folder = readme_config.parents[1] / "published" / "emoji_weekly"
     names = {path.name for path in folder.iterdir()}
     tables = {
@@ -437,7 +437,7 @@ def test_a_folder_with_any_name_holds_a_release(tmp_path, name):
         pl.DataFrame({"user": ["z"], "k": ["b"]}).write_parquet(tmp_path / decoy / "in.parquet")
     config = write_release(tmp_path / name, "out")
     release = load_release(config)
-    run_release(release, plan_release(release), [], replace=False)
+    run_release(release, plan_release(release), [])
     found = dict(
         pl.read_csv(tmp_path / name / "out" / "t.csv", glob=False).select("k", "n").iter_rows()
     )

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_release import write_release
 
-from pipelines import run as run_module
+from pipelines import drawing
 from pipelines.plan import plan_release
 from pipelines.run import RunError, run_release
 from pipelines.spec import ConfigError, load_release
@@ -31,9 +31,9 @@ def write_tables(folder, tables, *, source="files: in.parquet", **privacy):
     return write_release(folder, source, f"{{{tables}}}", output=formats, **privacy)
 
 
-def run(config, *beam_options, replace=False):
+def run(config, *beam_options, correct=None):
     release = load_release(config)
-    return run_release(release, plan_release(release), beam_options, replace=replace)
+    return run_release(release, plan_release(release), beam_options, correct=correct)
 
 
 def command(*arguments, program=None):
@@ -137,8 +137,10 @@ def test_the_run_returns_what_it_published(tmp_path, events):
         assert table.frame.equals(published(tmp_path, table.plan.name))
         assert [path.suffix for path in table.files] == [".parquet", ".csv"]
         assert all(path.is_file() for path in table.files)
-    assert done.staging.is_relative_to(tmp_path / ".dp-release" / "r")
-    assert done.staging.stat().st_mode & 0o077 == 0
+    assert (done.release.state, done.is_new) == ("published", True)
+    assert done.folder == tmp_path / "out"
+    private = tmp_path / ".dp-release" / "r"
+    assert private.stat().st_mode & 0o077 == 0
 
 
 def test_the_published_plan_is_the_plan_that_the_command_shows(tmp_path, events):
@@ -214,7 +216,7 @@ def test_a_unit_of_two_columns_is_bounded_by_both(tmp_path):
     tables = "t: {keys: [k], metrics: {rows: count, units: privacy_unit_count}}"
     run(write_tables(tmp_path, tables, unit="[user, day]"))
     assert published(tmp_path).select("rows", "units").rows()[0] == pytest.approx((180, 180), abs=1)
-    run(write_tables(tmp_path, tables, unit="user"), replace=True)
+    run(write_tables(tmp_path, tables, unit="user"), correct="again")
     assert published(tmp_path).select("rows", "units").rows()[0] == pytest.approx((60, 60), abs=1)
 
 
@@ -256,50 +258,57 @@ def test_bundles_that_run_twice_show_one_draw_in_every_format(tmp_path):
     config = write_tables(tmp_path, TABLES, epsilon=30.0, delta=0.5)
     done = command("run", config, "--", "--direct_runner_bundle_repeat=2")
     assert (done.returncode, done.stderr) == (0, "")
-    (attempt,) = (tmp_path / ".dp-release" / "r").glob("*/")
+    attempt = tmp_path / ".dp-release" / "r" / "all" / "v1" / "attempt-1"
     for table, keys in {"t": ["country", "day"], "known": ["country"]}.items():
         found = published(tmp_path, table)
         assert found.height == 3
         assert not found.select(keys).is_duplicated().any()
         csv = pl.read_csv(tmp_path / "out" / f"{table}.csv", schema=found.schema)
         assert csv.equals(found)
-        staged = pl.concat(map(pl.read_parquet, attempt.glob(f"{table}-*.parquet"))).sort(keys)
+        staged = pl.read_parquet(attempt / "drawn" / f"{table}.parquet").sort(keys)
         assert staged.select(keys).equals(found.select(keys))
         assert staged["users"].equals(found["users"].cast(pl.Int64))
 
 
 def test_a_table_that_was_drawn_twice_is_not_published(tmp_path, events, monkeypatch):
-    def draw_and_copy(plan, source, files, staging, options):
-        draw(plan, source, files, staging, options)
+    def draw_and_copy(checked, key, staging, options):
+        draw(checked, key, staging, options)
         staged = next(staging.glob("t-*.parquet"))
         again = "-".join([*staged.stem.split("-")[:2], "0123456789abcdef.parquet"])
         staged.with_name(again).write_bytes(staged.read_bytes())
 
-    draw = run_module._draw
-    monkeypatch.setattr(run_module, "_draw", draw_and_copy)
+    draw = drawing._run_pipeline
+    monkeypatch.setattr(drawing, "_run_pipeline", draw_and_copy)
     with pytest.raises(RunError, match="DrawnTwiceError; nothing was published"):
         run(events)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_second_draw_is_refused_without_replace_and_the_first_stays(tmp_path, events):
+def test_a_rerun_returns_the_same_bytes_and_charges_nothing(tmp_path, events):
     run(events)
-    before = files_below(tmp_path / "out")
+    before = files_below(tmp_path / "out"), (tmp_path / ".dp-release" / "ledger.db").read_bytes()
     done = command("run", events)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert_one_line(done.stderr)
-    assert done.stderr.startswith(f"{events}:6:11: output.folder: {tmp_path}/out holds a release")
-    assert "allowed: another folder, or --replace" in done.stderr
-    assert files_below(tmp_path / "out") == before
-    assert len(list((tmp_path / ".dp-release" / "r").glob("*/"))) == 1
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "r@all was published before; nothing was drawn or charged" in done.stdout
+    assert f"3 rows in {tmp_path}/out/t.parquet, {tmp_path}/out/t.csv" in done.stdout
+    after = files_below(tmp_path / "out"), (tmp_path / ".dp-release" / "ledger.db").read_bytes()
+    assert after == before
 
 
-def test_replace_draws_anew_and_leaves_nothing_of_the_old_release(tmp_path, events):
+def test_another_plan_is_refused_and_a_correction_leaves_nothing_of_the_old_release(
+    tmp_path, events
+):
     events.write_text(events.read_text().replace("epsilon: 300.0", "epsilon: 299.0"))
     run(events)
     first = files_below(tmp_path / "out")
     events.write_text(events.read_text().replace("known:", "renamed:"))
-    done = command("run", events, "--replace")
+    done = command("run", events)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert_one_line(done.stderr)
+    assert done.stderr.startswith("r@all is published with the plan ")
+    assert "dp-release run --correct REASON, which charges a new version" in done.stderr
+    assert files_below(tmp_path / "out") == first
+    done = command("run", events, "--correct", "a wrong name")
     assert (done.returncode, done.stderr) == (0, "")
     second = files_below(tmp_path / "out")
     assert {path.stem for path in second} == {"plan", "t", "renamed"}
@@ -337,7 +346,7 @@ def test_a_run_that_fails_says_one_line_without_data_and_leaves_the_old_release(
     run(events)
     before = files_below(tmp_path / "out")
     program = FAIL.format(module=module, name=name, error=error, secret=SECRET)
-    done = command("run", events, "--replace", program=program)
+    done = command("run", events, "--correct", "again", program=program)
     assert (done.returncode, done.stdout) == (1, "")
     assert_one_line(done.stderr)
     assert done.stderr.startswith(
@@ -354,7 +363,7 @@ def test_a_first_run_that_fails_publishes_nothing(tmp_path, events, monkeypatch)
     def fail(*_, **__):
         raise ValueError(SECRET)
 
-    monkeypatch.setattr(run_module, "DrawTables", fail)
+    monkeypatch.setattr(drawing, "DrawTables", fail)
     with pytest.raises(RunError, match="failed with ValueError;") as caught:
         run(events)
     assert SECRET not in str(caught.value)
@@ -365,12 +374,12 @@ def test_a_first_run_that_fails_publishes_nothing(tmp_path, events, monkeypatch)
 def test_a_publication_that_fails_half_way_publishes_nothing(tmp_path, events, monkeypatch):
     run(events)
     before = files_below(tmp_path / "out")
-    monkeypatch.setattr("pipelines.plan.file.json.dumps", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.output._write", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError, match="failed with ZeroDivisionError"):
-        run(events, replace=True)
+        run(events, correct="again")
     assert files_below(tmp_path / "out") == before
     monkeypatch.undo()
-    run(events, replace=True)
+    run(events, correct="again")
     assert_nothing_left_beside(tmp_path)
 
 
@@ -558,8 +567,8 @@ from functools import partial
 import logging
 import time
 logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
-import pipelines.progress, pipelines.run, transforms.stages
-pipelines.run.progress = partial(pipelines.progress.progress, interval=0.02)
+import pipelines.drawing, pipelines.progress, transforms.stages
+pipelines.drawing.progress = partial(pipelines.progress.progress, interval=0.02)
 draw = transforms.stages.draw
 def slow_draw(*args):
     time.sleep(0.1)
@@ -693,13 +702,12 @@ def refused(config, path):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "t.parquet", ".hidden", "deeper/plan.json"])
-@pytest.mark.parametrize("replace", [False, True])
-def test_a_folder_with_other_files_is_refused_and_kept(tmp_path, events, name, replace):
+def test_a_folder_with_other_files_is_refused_and_kept(tmp_path, events, name):
     other = tmp_path / "out" / name
     other.parent.mkdir(parents=True)
     other.write_text("mine")
     with pytest.raises(ConfigError, match="holds other files, and publication replaces the folder"):
-        run(events, replace=replace)
+        run(events)
     assert other.read_text() == "mine"
     assert not (tmp_path / ".dp-release").exists()
 
@@ -758,5 +766,6 @@ def test_staging_that_cannot_be_made_is_refused(tmp_path, events):
 
 def test_staging_goes_where_the_config_says(tmp_path, events):
     events.write_text(f"{events.read_text()}  staging: private\n")
-    assert run(events).staging.parent == tmp_path / "private"
-    assert not (tmp_path / ".dp-release").exists()
+    run(events)
+    assert (tmp_path / "private" / "all" / "v1" / "attempt-1" / "drawn" / "t.parquet").is_file()
+    assert [path.name for path in (tmp_path / ".dp-release").iterdir()] == ["ledger.db"]

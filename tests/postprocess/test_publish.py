@@ -11,8 +11,8 @@ import pytest
 import yaml
 from polars.testing import assert_frame_equal
 
-from pipelines import run as run_module
-from pipelines.output import publish
+from pipelines import drawing
+from pipelines.output import render_release, write_publication
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
 from pipelines.plan.json_values import plan_to_dict
@@ -187,7 +187,7 @@ def write_release(folder, tables, key_type=pl.String, old="k,n,n_std\na,20,1\nb,
 
 def run(config):
     release = load_release(config)
-    return run_release(release, plan_release(release), [], replace=False)
+    return run_release(release, plan_release(release), [])
 
 
 def test_a_release_is_post_processed(tmp_path):
@@ -216,12 +216,14 @@ def test_what_is_published_is_a_function_of_what_is_rendered(tmp_path):
     expected = render(drawn, table)
     for step in plan.steps["t"]:
         expected = step.apply(expected, ["k"])
+    digests = []
     for folder in ("one", "two"):
-        (done,) = publish(
-            plan, {"t": drawn}, tmp_path / folder, ["parquet"], plan_file(release, plan)
-        )
-        assert_frame_equal(done.frame, expected)
+        rendered = render_release(plan, {"t": drawn})
+        assert_frame_equal(rendered["t"], expected)
+        planned = str(plan_file(release, plan))
+        digests.append(write_publication(rendered, planned, ["parquet"], tmp_path / folder))
         (tmp_path / "in.parquet").unlink(missing_ok=True)
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +247,9 @@ def test_an_earlier_publication_is_a_baseline(tmp_path):
     for kind in ("parquet", "csv"):
         text = write_release(tmp_path, METRICS).read_text()
         config.write_text(
-            text.replace("old.csv", f"before/t.{kind}").replace("folder: out", f"folder: {kind}")
+            text.replace("old.csv", f"before/t.{kind}")
+            .replace("folder: out", f"folder: {kind}")
+            .replace("release: r\n", f"release: {kind}\n")
         )
         (done,) = run(config).published
         assert done.frame["growth"].to_list() == pytest.approx([0] * 5, abs=50)
@@ -264,7 +268,7 @@ def test_an_earlier_publication_is_a_baseline(tmp_path):
 def test_a_baseline_that_does_not_fit_the_input_is_refused_before_the_draw(
     tmp_path, monkeypatch, old, message
 ):
-    monkeypatch.setattr(run_module, "_draw", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(drawing, "_run_pipeline", lambda *_: pytest.fail("drawn"))
     config = write_release(tmp_path, METRICS, pl.Int64, old)
     with pytest.raises(ConfigError) as caught:
         run(config)

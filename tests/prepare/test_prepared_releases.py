@@ -65,7 +65,7 @@ def folder(tmp_path):
 def run(folder, file, config=CONFIG):
     (folder / "r.yaml").write_text(config.format(file=file))
     release = load_release(folder / "r.yaml")
-    done = run_release(release, plan_release(release), [], replace=False)
+    done = run_release(release, plan_release(release), [])
     return {table.plan.name: table.frame for table in done.published}
 
 
