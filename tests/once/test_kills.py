@@ -1,0 +1,189 @@
+"""Kill -9 at every step of a run; after each, a rerun shows one draw for one charge.
+
+The command runs in a process of its own, in which the function of a step is wrapped, here in the
+test, by one that kills the process before or after it.
+"""
+
+import signal
+from dataclasses import dataclass
+
+import pytest
+from once_release import command, files, kinds, run, state, write_release
+
+KILLED = """
+import logging, os, signal
+logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
+import {module}
+import {module} as owner
+for step in {owner!r}.split(".") if {owner!r} else []:
+    owner = getattr(owner, step)
+original = getattr(owner, {name!r})
+calls = 0
+def killed(*arguments, **named):
+    global calls
+    calls += 1
+    if calls < {call}:
+        return original(*arguments, **named)
+    if {after}:
+        original(*arguments, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, {name!r}, killed)
+from pipelines.cli import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is killed."""
+
+    module: str
+    owner: str
+    name: str
+    after: bool = False
+    call: int = 1
+
+    def __str__(self):
+        number = f" {self.call}" if self.call > 1 else ""
+        return f"{'after' if self.after else 'before'} {self.owner or self.module}.{self.name}{number}"
+
+    @property
+    def program(self):
+        return KILLED.format(**vars(self))
+
+
+def both(module, owner, name):
+    return [Place(module, owner, name, after) for after in (False, True)]
+
+
+LEDGER = ("pipelines.ledger.ledger", "Ledger")
+STAGING = ("pipelines.release_staging", "ReleaseStaging")
+STEPS = ("pipelines.run_steps", "")
+BEFORE_DRAWING = [
+    *both(*LEDGER, "reserve"),
+    *both(*STAGING, "hash_key"),
+    *both(*STAGING, "begin"),
+    Place(*LEDGER, "draw"),
+]
+DRAWING = [
+    Place(*LEDGER, "draw", after=True),
+    Place("transforms.stages", "", "draw"),
+    Place("transforms.stages", "", "draw", after=True),
+    Place("pipelines.drawing", "", "read_staged", after=True),
+    Place(*STAGING, "freeze"),
+    Place("pipelines.durable", "", "sync"),
+]
+FROZEN = [
+    Place(*STAGING, "freeze", after=True),
+    Place(*STAGING, "drop_shards", after=True),
+    Place(*LEDGER, "drawn"),
+]
+DRAWN = [
+    Place(*LEDGER, "drawn", after=True),
+    *both(*STEPS, "render_release"),
+    Place("pipelines.output", "", "_write", after=True),
+    Place(*STEPS, "write_publication", after=True),
+    Place(*LEDGER, "publish"),
+]
+PUBLISHED = [
+    Place(*LEDGER, "publish", after=True),
+    Place(*STEPS, "promote"),
+    Place("pipelines.output", "shutil", "copytree", after=True),
+    Place("pipelines.output", "Path", "rename", call=4),
+    Place(*STEPS, "promote", after=True),
+]
+STATES = {
+    **dict.fromkeys(BEFORE_DRAWING, "reserved"),
+    **dict.fromkeys(DRAWING + FROZEN, "drawing"),
+    **dict.fromkeys(DRAWN, "drawn"),
+    **dict.fromkeys(PUBLISHED, "published"),
+    BEFORE_DRAWING[0]: None,
+}
+
+
+def kill(config, place, *arguments):
+    done = command("run", config, *arguments, program=place.program)
+    assert done.returncode == -signal.SIGKILL, (place, done.stderr)
+    assert done.stdout == ""
+
+
+def drawn(config, version=1):
+    """The frozen values of each attempt."""
+    folder = config.parent / ".dp-release" / "r" / "all" / f"v{version}"
+    return {path.parent.name: files(path) for path in folder.glob("attempt-*/drawn")}
+
+
+def assert_one_draw(config, *, attempts=(1, 2)):
+    """One charge, one draw, one publication, which a rerun leaves as it is."""
+    counted = kinds(config)
+    assert counted.pop("drawing") in attempts
+    assert counted == {"reserved": 1, "drawn": 1, "published": 1}
+    published, ledger = files(config.parent / "out"), kinds(config)
+    assert set(published) == {"plan.json", "t.csv", "t.parquet"}
+    assert not run(config).is_new
+    assert (files(config.parent / "out"), kinds(config)) == (published, ledger)
+    (attempt,) = drawn(config)
+    assert attempt == f"attempt-{ledger['drawing']}"
+    assert not list(config.parent.glob(".out*"))
+
+
+@pytest.mark.parametrize("place", STATES, ids=str)
+def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(tmp_path, place):
+    config = write_release(tmp_path)
+    kill(config, place)
+
+    if STATES[place] is None:
+        assert kinds(config) == {}
+    else:
+        assert state(config) == STATES[place]
+        assert kinds(config)["reserved"] == 1
+    shown, frozen = files(tmp_path / "out"), drawn(config)
+    assert (shown == {}) == (place != PUBLISHED[-1])
+    done = run(config)
+
+    assert done.is_new == (place not in PUBLISHED)
+    assert_one_draw(config, attempts=[2] if place in DRAWING else [1])
+    if place in FROZEN + DRAWN + PUBLISHED:
+        assert drawn(config) == frozen
+    if shown:
+        assert files(tmp_path / "out") == shown
+
+
+def test_a_release_that_is_killed_at_every_step_in_turn_comes_out_once(tmp_path):
+    """Steps that a run does not come to any more are those before where it is."""
+    config = write_release(tmp_path)
+    places = [BEFORE_DRAWING[1], BEFORE_DRAWING[-1], DRAWING[1], FROZEN[0], DRAWN[-1], PUBLISHED[0]]
+    for place in places:
+        kill(config, place)
+    run(config)
+    assert_one_draw(config, attempts=[2])
+
+
+WITHDRAWING = [
+    Place(*LEDGER, "publish", after=True),
+    Place("pipelines.output", "Path", "rename", call=4),
+    Place("pipelines.output", "Path", "rename", call=5),
+    Place(*STEPS, "promote", after=True),
+    *both(*LEDGER, "withdraw"),
+]
+
+
+@pytest.mark.parametrize("place", WITHDRAWING, ids=str)
+def test_a_correction_that_is_killed_is_finished_by_the_next_run(tmp_path, place):
+    config = write_release(tmp_path)
+    first = run(config)
+    kill(config, place, "--correct", "a wrong file")
+
+    done = run(config)  # The reason is in the ledger; saying it again is the same.
+    again = run(config, correct="a wrong file")
+
+    assert [done.release.key.version, again.release.key.version] == [2, 2]
+    assert kinds(config) == {
+        **{"reserved": 2, "drawing": 2, "drawn": 2, "published": 2, "withdrawn": 1}
+    }
+    assert (state(config, version=1), state(config, version=2)) == ("withdrawn", "published")
+    published = files(tmp_path / "out")
+    assert published["t.csv"] == files(
+        tmp_path / ".dp-release" / "r" / "all" / "v2" / "attempt-1" / "publication"
+    )["t.csv"]
+    assert first.release.publication != done.release.publication
