@@ -45,7 +45,9 @@ class Place:
 
     def __str__(self):
         number = f" {self.call}" if self.call > 1 else ""
-        return f"{'after' if self.after else 'before'} {self.owner or self.module}.{self.name}{number}"
+        return (
+            f"{'after' if self.after else 'before'} {self.owner or self.module}.{self.name}{number}"
+        )
 
     @property
     def program(self):
@@ -183,7 +185,10 @@ def test_a_correction_that_is_killed_is_finished_by_the_next_run(tmp_path, place
     }
     assert (state(config, version=1), state(config, version=2)) == ("withdrawn", "published")
     published = files(tmp_path / "out")
-    assert published["t.csv"] == files(
-        tmp_path / ".dp-release" / "r" / "all" / "v2" / "attempt-1" / "publication"
-    )["t.csv"]
+    assert (
+        published["t.csv"]
+        == files(tmp_path / ".dp-release" / "r" / "all" / "v2" / "attempt-1" / "publication")[
+            "t.csv"
+        ]
+    )
     assert first.release.publication != done.release.publication

@@ -262,8 +262,9 @@ def test_every_command_is_there():
         done = command(name, "--help")
         assert (done.returncode, done.stderr) == (0, ""), name
         assert f"dp-release {name}" in done.stdout
-    assert "--replace" in README
-    assert "--replace" in command("run", "--help").stdout
+    for option in ("--correct", "--period"):
+        assert option in README
+        assert option in command("run", "--help").stdout
 
 
 def test_every_option_for_beam_is_one():

@@ -59,9 +59,9 @@ def config(tmp_path):
     return path
 
 
-def run(config, *, replace=False):
+def run(config, **options):
     release = load_release(config)
-    return run_release(release, plan_release(release), [], replace=replace)
+    return run_release(release, plan_release(release), **options)
 
 
 def start(*arguments, program=None):
@@ -119,7 +119,13 @@ def files_below(folder):
 
 
 def attempts(config):
-    return sorted(path for path in (config.parent / ".dp-release" / "r").glob("*/"))
+    """Folders of attempts, which say nothing of how many there were."""
+    return sorted(path for path in (config.parent / ".dp-release" / "r").glob("*/*/attempt-*"))
+
+
+def values(config):
+    """Drawn values in private folders."""
+    return [path for folder in attempts(config) for path in folder.rglob("*.parquet")]
 
 
 def beside(config):
@@ -143,8 +149,9 @@ ANOTHER = "another run of this release is under way; allowed: one"
 
 def test_a_second_run_at_once_is_refused_and_the_first_goes_on(config):
     with held_run(config, DRAW) as first:
-        for arguments in ([], ["--replace"]):
-            done = command("run", config, *arguments)
+        assert_refused(command("run", config), f"{config}:1:10: release: {ANOTHER}")
+        for name in ("abandon", "void"):
+            done = command(name, config, "--reason", "it is slow")
             assert_refused(done, f"{config}:1:10: release: {ANOTHER}")
         assert len(attempts(config)) == 1
         go(config)
@@ -169,12 +176,12 @@ def test_the_lock_is_the_file_in_the_staging_folder(config):
 
 
 def test_a_run_leaves_no_lock_whether_it_fails_or_not(config, monkeypatch):
-    run(config)
     monkeypatch.setattr("pipelines.output.render", lambda *_: 1 / 0)
     with pytest.raises(RunError):
-        run(config, replace=True)
+        run(config)
     monkeypatch.undo()
-    run(config, replace=True)
+    run(config)
+    run(config)
 
 
 def test_other_releases_run_at_the_same_time(config):
@@ -190,219 +197,98 @@ def test_other_releases_run_at_the_same_time(config):
 
 
 def test_a_release_that_was_published_while_a_run_waited_is_not_drawn_again(config, monkeypatch):
-    """The output folder is looked at again under the lock."""
+    """The ledger is looked at again under the lock."""
     inner = config.with_name("inner.yaml")
     inner.write_text(config.read_text())
-    check = sys.modules["pipelines.run"].check_input
+    check = sys.modules["pipelines.run_steps"].check_release_input
 
     def check_and_publish(*arguments):
         monkeypatch.undo()
         run(inner)
         return check(*arguments)
 
-    monkeypatch.setattr("pipelines.run.check_input", check_and_publish)
-    with pytest.raises(ConfigError, match="holds a release already"):
-        run(config)
-    drawn = [attempt for attempt in attempts(config) if any(attempt.iterdir())]
-    assert len(drawn) == 1
-
-
-def test_a_second_run_that_is_refused_does_not_touch_the_folders_of_the_first(config):
-    run(config)
-    staging = config.parent / ".dp-release" / "r"
-    (config.parent / "out").rename(config.parent / ".out.replaced")
-    with (staging / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ConfigError):
-            run(config, replace=True)
-    assert beside(config) == [".out.replaced"]
-
-
-# Killed
-
-
-@pytest.mark.parametrize("place", [DRAW, RENDER], ids=["in the pipeline", "while it publishes"])
-def test_a_killed_run_publishes_nothing_and_does_not_hinder_the_next(config, place):
-    with held_run(config, place) as first:
-        first.kill()
-        first.communicate(timeout=START)
-        assert first.returncode == -signal.SIGKILL
-    assert not (config.parent / "out").exists()
+    monkeypatch.setattr("pipelines.run_steps.check_release_input", check_and_publish)
+    done = run(config)
+    assert not done.is_new
     assert len(attempts(config)) == 1
-    code, _, stderr = command("run", config)
-    assert (code, stderr) == (0, "")
-    assert pl.read_parquet(config.parent / "out" / "t.parquet").height == 2
-    assert beside(config) == []
-    assert len(attempts(config)) == 2
-
-
-def test_a_run_that_is_killed_while_it_replaces_leaves_the_old_release(config):
-    run(config)
-    before = files_below(config.parent / "out")
-    with held_run(config, RENDER, "--replace") as first:
-        first.kill()
-        first.communicate(timeout=START)
-    assert files_below(config.parent / "out") == before
-    assert beside(config) == [".out.building"]
-    assert_refused(command("run", config), "holds a release already")
-    run(config, replace=True)
-    assert beside(config) == []
 
 
 # Interrupted
 
 
-def interrupt(process):
-    """Sends what the terminal sends for Ctrl-C; then lets a held function go on."""
-    process.send_signal(signal.SIGINT)
+INTERRUPTED = "interrupted; the same command goes on from here\n"
 
 
 @pytest.mark.parametrize("place", [DRAW, RENDER], ids=["in the pipeline", "while it publishes"])
-def test_an_interrupted_run_says_so_publishes_nothing_and_leaves_no_attempt(config, place):
+def test_an_interrupted_run_says_so_and_the_next_one_goes_on(config, place):
     with held_run(config, place) as first:
-        interrupt(first)
+        first.send_signal(signal.SIGINT)  # What the terminal sends for Ctrl-C.
         time.sleep(0.3)
         go(config)
         done = finish(first)
-    assert done == (130, "", "interrupted; nothing was published\n")
+    assert done == (130, "", INTERRUPTED)
     assert not (config.parent / "out").exists()
-    assert attempts(config) == []
+    frozen = values(config)
+    assert bool(frozen) == (place == RENDER)
     assert beside(config) == []
     run(config)
+    assert len(attempts(config)) == 1
+    assert [path for path in frozen if not path.exists()] == []
 
 
-def test_an_interrupted_replacement_leaves_the_old_release(config):
+def test_an_interrupted_correction_leaves_the_old_release(config):
     run(config)
     before = files_below(config.parent / "out")
-    with held_run(config, DRAW, "--replace") as first:
-        interrupt(first)
+    with held_run(config, DRAW, "--correct", "again") as first:
+        first.send_signal(signal.SIGINT)
         time.sleep(0.3)
         go(config)
         done = finish(first)
-    assert done == (130, "", "interrupted; nothing was published\n")
+    assert done == (130, "", INTERRUPTED)
     assert files_below(config.parent / "out") == before
-    assert len(attempts(config)) == 1
     assert beside(config) == []
-
-
-def test_an_interrupt_between_the_two_renames_puts_the_old_release_back_next_time(
-    config, monkeypatch
-):
-    run(config)
-    before = files_below(config.parent / "out")
-    rename = Path.rename
-
-    def interrupted(self, target):
-        if self.name.endswith(".building"):
-            raise KeyboardInterrupt
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(config, replace=True)
-    monkeypatch.undo()
-    with pytest.raises(ConfigError, match="holds a release already"):
-        run(config)
-    assert files_below(config.parent / "out") == before
-    assert len(attempts(config)) == 1
-
-
-def test_an_interrupt_after_publication_is_not_called_nothing_published(config, monkeypatch):
-    run(config)
-    before = files_below(config.parent / "out")
-    remove = shutil.rmtree
-
-    def interrupted(path, **settings):
-        if Path(path).name == ".out.replaced" and (config.parent / "out").exists():
-            raise KeyboardInterrupt
-        remove(path, **settings)
-
-    monkeypatch.setattr("pipelines.output.shutil.rmtree", interrupted)
-    try:
-        run(config, replace=True)
-    except KeyboardInterrupt:
-        assert files_below(config.parent / "out") == before
 
 
 # Leftovers
 
 
-def test_a_release_that_was_moved_aside_counts_as_published_and_is_put_back(config):
-    run(config)
-    folder, aside = config.parent / "out", config.parent / ".out.replaced"
-    before = files_below(folder)
-    folder.rename(aside)
-    assert_refused(command("run", config), f"{folder} holds a release already")
-    assert files_below(folder) == before
-    assert beside(config) == []
-    (folder / "old").touch()
-    folder.rename(aside)
-    run(config, replace=True)
-    assert files_below(folder).keys() == before.keys()
-    assert beside(config) == []
-
-
-def test_a_release_that_was_moved_aside_comes_back_when_the_next_run_fails(config, monkeypatch):
-    run(config)
-    folder = config.parent / "out"
-    before = files_below(folder)
-    folder.rename(config.parent / ".out.replaced")
-    monkeypatch.setattr("pipelines.run.DrawTables", lambda *_, **__: 1 / 0)
-    with pytest.raises(RunError, match="nothing was published"):
-        run(config, replace=True)
-    assert files_below(folder) == before
-
-
-def test_what_is_aside_is_dropped_when_the_new_release_is_in_place(config):
+def test_what_was_put_aside_is_dropped_when_the_new_release_is_in_place(config):
     """Killed after the second rename, before the old release was removed."""
     run(config)
     folder, aside = config.parent / "out", config.parent / ".out.replaced"
     shutil.copytree(folder, aside)
     (aside / "old").touch()
-    assert_refused(command("run", config), "holds a release already")
-    assert not (folder / "old").exists()
-    run(config, replace=True)
+    run(config, correct="again")
     assert not (folder / "old").exists()
     assert beside(config) == []
 
 
-@pytest.mark.parametrize("published_before", [False, True])
-def test_a_leftover_that_was_being_built_is_removed_and_never_published(config, published_before):
-    if published_before:
-        run(config)
+def test_a_leftover_that_was_being_built_is_removed_and_never_published(config):
     building = config.parent / ".out.building"
     building.mkdir()
     for name in ("plan.json", "t.parquet", "leftover.csv"):
         (building / name).write_text("leftover")
-    code, _, stderr = command("run", config, *(["--replace"] if published_before else []))
-    assert (code, stderr) == (0, "")
+    run(config)
     names = {path.name for path in (config.parent / "out").iterdir()}
     assert names == {"plan.json", "t.parquet", "t.csv"}
     assert all(content != b"leftover" for content in files_below(config.parent / "out").values())
     assert beside(config) == []
 
 
-def test_a_leftover_that_was_being_built_does_not_count_as_published(config):
-    building = config.parent / ".out.building"
-    building.mkdir()
-    (building / "plan.json").write_text("leftover")
-    run(config)
-    assert (config.parent / "out" / "plan.json").read_text() != "leftover"
-
-
-@pytest.mark.parametrize("replace", [False, True])
-@pytest.mark.parametrize("name", ["pipelines.output.render", "pipelines.output._write"])
-def test_a_publication_that_fails_leaves_nothing_that_was_being_built(
-    config, monkeypatch, name, replace
-):
-    if replace:
-        run(config)
-    before = files_below(config.parent / "out")
+@pytest.mark.parametrize(
+    "name", ["pipelines.output.render", "pipelines.output._write", "pipelines.run_steps.promote"]
+)
+def test_a_publication_that_fails_leaves_the_draw_for_the_next_run(config, monkeypatch, name):
     monkeypatch.setattr(name, lambda *_: 1 / 0)
     with pytest.raises(RunError, match="failed with ZeroDivisionError; nothing was published"):
-        run(config, replace=replace)
+        run(config)
     assert beside(config) == []
-    assert files_below(config.parent / "out") == before
+    assert not (config.parent / "out").exists()
+    before = {path: path.read_bytes() for path in values(config) if path.parent.name == "drawn"}
+    monkeypatch.undo()
+    run(config)
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(attempts(config)) == 1
 
 
 def test_a_rename_that_fails_leaves_nothing_that_was_being_built(config, monkeypatch):
