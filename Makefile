@@ -11,8 +11,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
 	@echo
-	$(BIN)/dp-release run configs/bike_stations.yaml --replace
-	$(BIN)/dp-release run configs/emoji_weekly.yaml --replace
+	$(BIN)/dp-release run configs/bike_stations.yaml
+	$(BIN)/dp-release run configs/emoji_weekly.yaml
 	@echo "The tables are in published/. Look at configs/*.yaml for what was asked."
 
 test: $(VENV)/ready  ## All tests, the mutants too
@@ -46,8 +46,8 @@ lock:  ## Pin all dependencies again, with uv
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header \
 	  --quiet --output-file requirements.lock
 
-clean:  ## Remove all that was made but the releases in published/
-	rm -rf $(VENV) $(EMOJI) .bench configs/.dp-release .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## Remove all that was made but releases, and the ledger that knows what they spent
+	rm -rf $(VENV) $(EMOJI) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

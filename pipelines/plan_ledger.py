@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.ledger import Charge, Refusal, RefusedError
+from pipelines.ledger import Charge, Refusal, RefusedError, StoreError
 from pipelines.ledger.cells import Cell, cells
 from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.decision import check_request
@@ -68,13 +68,15 @@ class LedgerEffect:
         state: State of its latest version in the ledger; None for none.
         caps: The caps of the policy.
         refusal: Why it would be refused; None if it would not be.
+        problem: Why the ledger could not be read; None if it could.
     """
 
     period: ReleasePeriod
     place: str
-    state: str | None
-    caps: Sequence[CapEffect]
-    refusal: Refusal | None
+    state: str | None = None
+    caps: Sequence[CapEffect] = ()
+    refusal: Refusal | None = None
+    problem: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the effect as JSON values."""
@@ -84,11 +86,14 @@ class LedgerEffect:
             "state": self.state,
             "caps": [cap.to_dict() for cap in self.caps],
             "refusal": None if self.refusal is None else self.refusal.to_json(),
+            "problem": self.problem,
         }
 
     def lines(self) -> Iterator[str]:
         """Yields the effect in words."""
         yield f"ledger {self.place}, period {self.period.name}"
+        if self.problem is not None:
+            yield f"  not looked at: {self.problem}"
         if self.state is not None:
             yield f"  it is {self.state} already, so a run charges nothing more"
         for cap in self.caps:
@@ -114,7 +119,7 @@ def ledger_effect(
 
     Raises:
         PeriodError: The period is none of the series.
-        LedgerError: The ledger cannot be read, or was edited.
+        LedgerError: The ledger was edited.
     """
     every = release.spec.period
     if every is not None and period is None:
@@ -122,15 +127,18 @@ def ledger_effect(
         chosen = period_at(every, current.days.first - timedelta(days=1))
     else:
         chosen = read_period(every, period)
-    ledger = ReleaseLedger.of(release)
-    book = ledger.ledger.book()
+    try:
+        ledger = ReleaseLedger.of(release)
+        book = ledger.ledger.book()
+    except StoreError as error:
+        return LedgerEffect(chosen, release.ledger, problem=str(error))
     if ledger.policy is None and not book.head.entries:
         return None
     request = ledger.request(plan, planned, chosen)
     latest = book.latest(request.key)
     place = ledger.ledger.store.place
     if latest is not None:
-        return LedgerEffect(chosen, place, latest.state, (), None)
+        return LedgerEffect(chosen, place, latest.state)
     policy = ledger.policy_for(request)
     refusal = None
     try:

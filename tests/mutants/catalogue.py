@@ -11,6 +11,7 @@ from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
 from ledger_mutants import LEDGER
+from once_mutants import ONCE_ONLY
 from plan_file_mutants import PLAN_FILES
 from plan_mutants import DRAWING, PLANNING
 from postprocess_mutants import POST_PROCESSING
@@ -37,5 +38,6 @@ MUTANTS = [
     *LISTED_KEYS,
     *PLAN_FILES,
     *LEDGER,
+    *ONCE_ONLY,
     *TUNING,
 ]

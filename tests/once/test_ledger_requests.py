@@ -195,6 +195,17 @@ def test_plan_without_a_period_is_about_the_last_one_that_is_over(tmp_path):
     assert read_period("week", found).following().days.first <= date.today()
 
 
+def test_plan_goes_on_without_a_ledger_that_cannot_be_read(tmp_path):
+    (tmp_path / "ledger.db").write_bytes(b"no database" * 100)
+    config = write_release(tmp_path, more="ledger: ledger.db\n")
+    done = command("plan", config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not looked at: ledger" in done.stdout
+    done = command("run", config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("ledger ")
+
+
 def test_budget_shows_what_is_left_lost_and_spent(tmp_path):
     config = write_weekly(tmp_path, more="policy: policy.yaml\n")
     config.write_text(config.read_text().replace("unit: user", "unit: [user, date(at)]"))

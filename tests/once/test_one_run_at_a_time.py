@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from pipelines.plan import plan_release
+from pipelines.release_ledger import ReleaseLedger
 from pipelines.run import RunError, run_release
 from pipelines.spec import ConfigError, load_release
 
@@ -182,6 +183,16 @@ def test_a_run_leaves_no_lock_whether_it_fails_or_not(config, monkeypatch):
     monkeypatch.undo()
     run(config)
     run(config)
+
+
+def test_of_runs_that_start_together_one_draws(config):
+    runs = [start("run", config) for _ in range(4)]
+    done = [finish(process) for process in runs]
+    assert {code for code, _, _ in done} <= {0, 1}
+    assert any(code == 0 for code, _, _ in done)
+    assert all(ANOTHER in stderr for code, _, stderr in done if code)
+    (release,) = ReleaseLedger.of(load_release(config)).ledger.book().releases.values()
+    assert (release.state, len(release.entries)) == ("published", 4)
 
 
 def test_other_releases_run_at_the_same_time(config):

@@ -38,6 +38,7 @@ def days(first, last):
 def test_periods_have_the_days_of_the_calendar(every, text, first, last):
     period = read_period(every, text)
     assert (period.name, period.days) == (text, days(first, last))
+    assert period_at(every, period.days.first) == period_at(every, period.days.last) == period
     assert period.placeholders == {"{period}": text, "{first}": first, "{last}": last}
 
 

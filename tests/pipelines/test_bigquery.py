@@ -1,6 +1,7 @@
 """BigQuery: what Beam's connector is asked for, and columns out of its rows. Nothing is sent."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from pipelines import bigquery, drawing
 from pipelines.bigquery import BigQueryInput, ReadBigQuery, rows_to_table
 from pipelines.check import release_input
 from pipelines.drawing import unit_shards
+from pipelines.periods import read_period
 from pipelines.plan import plan_release
 from pipelines.run import run_release
 from pipelines.spec import load_release
@@ -144,6 +146,17 @@ def test_rows_are_batched_before_anything_else(monkeypatch):
 
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
         assert_that(pipeline | ReadBigQuery(source), check)
+
+
+def test_the_period_is_in_the_restriction(tmp_path):
+    source = "bigquery: {table: my-project.events.emoji, row_restriction: \"dt >= '{first}'\"}"
+    more = "period: month\n"
+    config = write_config(tmp_path, f"{source}, time: dt, types: {{dt: date}}", more=more)
+    release = load_release(config)
+    period = read_period("month", "2026-11")
+    found = release_input(replace(release, placeholders=period.placeholders))
+    assert found.row_restriction == "dt >= '2026-11-01'"
+    assert found.types["dt"] == "date"
 
 
 def test_a_release_of_rows(tmp_path, monkeypatch, installed):

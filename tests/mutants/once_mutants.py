@@ -1,0 +1,210 @@
+"""Seeded bugs of exactly once: second draws, lost charges, rows of other days, wrong units."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+from places import KILLS, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
+
+_KILLED = f"{KILLS}::test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge"
+
+ONCE_ONLY = [
+    Mutant(
+        "a_frozen_draw_is_drawn_again",
+        "pipelines/run_steps.py",
+        "if (frozen := staging.drawn_digest(dead)) is not None:",
+        "if False and (frozen := staging.drawn_digest(dead)) is not None:",
+        (f"{_KILLED}[after ReleaseStaging.freeze]",),
+    ),
+    Mutant(
+        "an_attempt_of_another_machine_is_taken_for_dead",
+        "pipelines/run_steps.py",
+        "if dead and not staging.has_attempt(dead):",
+        "if False:",
+        (f"{ONCE}::test_an_attempt_that_was_not_made_here_is_left_alone",),
+    ),
+    Mutant(
+        "a_lost_race_to_draw_leaves_an_attempt_that_looks_dead",
+        "pipelines/run_steps.py",
+        "        except LedgerError:\n            staging.remove(attempt)\n            raise",
+        "        except LedgerError:\n            raise",
+        (f"{ONCE}::test_of_two_machines_with_one_ledger_one_draws",),
+    ),
+    Mutant(
+        "noise_is_drawn_before_the_ledger_is_told",
+        "pipelines/run_steps.py",
+        """        shards = staging.begin(attempt)
+        try:
+            ledger.draw(found, replaces=dead)
+""",
+        """        shards = staging.begin(attempt)
+        draw(self._checked, secret, shards, options)
+        shards = staging.begin(attempt)
+        try:
+            ledger.draw(found, replaces=dead)
+""",
+        (f"{_KILLED}[before transforms.stages.draw]",),
+    ),
+    Mutant(
+        "a_release_is_drawn_before_it_is_charged",
+        "pipelines/run.py",
+        "        steps.reserve()\n        steps.draw(options)\n",
+        "        steps.draw(options)\n        steps.reserve()\n",
+        (f"{ONCE}::test_a_rerun_of_a_published_release_reads_no_input",),
+    ),
+    Mutant(
+        "changed_values_are_published",
+        "pipelines/release_staging.py",
+        "if found != digest:",
+        "if False:",
+        (f"{ONCE}::test_drawn_values_that_were_changed_are_not_published",),
+    ),
+    Mutant(
+        "readers_see_what_the_ledger_does_not_know",
+        "pipelines/run_steps.py",
+        "            found = self.found = ledger.publish(self.key, digest)\n",
+        "            promote(publication, self.folder)\n"
+        "            found = self.found = ledger.publish(self.key, digest)\n",
+        (f"{_KILLED}[before Ledger.publish]",),
+    ),
+    Mutant(
+        "a_publication_that_was_cut_off_stays_so",
+        "pipelines/run_steps.py",
+        "if not self.folder.is_dir() or folder_digest(self.folder) != found.publication:",
+        "if found.state == 'drawn':",
+        (f"{ONCE}::test_a_rerun_puts_the_published_bytes_back",),
+    ),
+    Mutant(
+        "a_folder_is_frozen_before_it_is_on_the_disk",
+        "pipelines/durable.py",
+        "    yield partial\n    sync(partial)\n    partial.rename(folder)\n",
+        "    partial.rename(folder)\n    yield folder\n    sync(folder)\n",
+        (f"{_KILLED}[before pipelines.durable.sync]",),
+    ),
+    Mutant(
+        "every_attempt_has_its_own_secret",
+        "pipelines/release_staging.py",
+        "if not file.exists():",
+        "if True:",
+        (f"{ONCE}::test_a_failed_draw_is_drawn_again_with_the_same_secret",),
+    ),
+    Mutant(
+        "the_secret_outlives_its_reservation",
+        "pipelines/release_staging.py",
+        'file = self.folder / f"hash-key-{reservation}"',
+        'file = self.folder.parent / f"hash-key"',
+        (f"{ONCE}::test_a_release_that_was_voided_gets_another_secret",),
+    ),
+    Mutant(
+        "a_release_is_published_with_another_plan",
+        "pipelines/run_steps.py",
+        "if found.plan == self.planned.plan_hash:",
+        "if found.plan:",
+        (f"{ONCE}::test_another_plan_is_refused_with_what_is_allowed_in_its_state",),
+    ),
+    Mutant(
+        "a_correction_is_drawn_again_with_each_run",
+        "pipelines/run_steps.py",
+        "is_same = latest.key.version > 1 and latest.reason == reason",
+        "is_same = False",
+        (f"{ONCE}::test_a_correction_is_a_new_version_with_its_own_charge",),
+    ),
+    Mutant(
+        "a_corrected_release_is_not_withdrawn",
+        "pipelines/run_steps.py",
+        "        for key in self._earlier:\n",
+        "        for key in ():\n",
+        (f"{ONCE}::test_a_correction_is_a_new_version_with_its_own_charge",),
+    ),
+    Mutant(
+        "publish_takes_a_draw_that_is_not_frozen",
+        "pipelines/run.py",
+        'steps.found.state not in ("drawn", "published")',
+        'steps.found.state not in ("drawing", "drawn", "published")',
+        (f"{ONCE}::test_publish_draws_nothing",),
+    ),
+    Mutant(
+        "a_refusal_leaves_with_1",
+        "pipelines/commands/shared.py",
+        "raise typer.Exit(REFUSED) from None",
+        "raise typer.Exit(1) from None",
+        (f"{ONCE}::test_a_release_that_does_not_fit_leaves_with_2_and_an_explanation",),
+    ),
+    Mutant(
+        "two_runs_at_once",
+        "pipelines/folders.py",
+        "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+        (f"{ONE_AT_A_TIME}::test_a_second_run_at_once_is_refused_and_the_first_goes_on",),
+    ),
+    Mutant(
+        "the_ledger_is_not_looked_at_again_under_the_lock",
+        "pipelines/run.py",
+        "_failures(steps):\n        steps.look(correct)\n",
+        "_failures(steps):\n",
+        (
+            f"{ONE_AT_A_TIME}::"
+            "test_a_release_that_was_published_while_a_run_waited_is_not_drawn_again",
+        ),
+    ),
+    Mutant(
+        "rows_of_the_day_after_are_read",
+        "pipelines/window.py",
+        "AND DATE '{days.last}'\"",
+        "AND DATE '{period.following().days.first}'\"",
+        (f"{WEEKLY}::test_the_window_keeps_what_a_slow_look_at_each_row_keeps",),
+    ),
+    Mutant(
+        "the_window_is_not_applied",
+        "pipelines/drawing.py",
+        "if window is not None and not window.after:",
+        "if False:",
+        (f"{WEEKLY}::test_a_period_has_the_rows_of_its_days",),
+    ),
+    Mutant(
+        "weeks_are_those_of_another_calendar",
+        "pipelines/periods.py",
+        "year, week, _ = day.isocalendar()",
+        "year, week = day.year, day.isocalendar()[1]",
+        (f"{PERIODS}::test_periods_have_the_days_of_the_calendar",),
+    ),
+    Mutant(
+        "a_release_of_all_rows_misses_days_that_have_periods",
+        "pipelines/periods.py",
+        "if not EVERY_DAY.contains(found.days):",
+        "if False:",
+        (f"{PERIODS}::test_periods_are_in_the_years_that_a_release_of_all_rows_is_charged_for",),
+    ),
+    Mutant(
+        "any_part_of_a_unit_is_a_day",
+        "pipelines/ledger_unit.py",
+        "if name == spec.input.time:",
+        "if name:",
+        (f"{REQUESTS}::test_everything_else_is_a_column_for_which_nothing_is_assumed",),
+    ),
+    Mutant(
+        "a_derived_unit_goes_by_its_name",
+        "pipelines/ledger_unit.py",
+        "    if column not in spec.derived_columns:\n        return column\n",
+        "    if column not in spec.derived_columns or column in spec.input.columns:\n"
+        "        return column\n",
+        (f"{REQUESTS}::test_a_named_derived_column_is_what_it_is_made_of",),
+    ),
+    Mutant(
+        "days_of_any_column_are_days_of_the_policy",
+        "pipelines/release_ledger.py",
+        "if wanted is not None and time != wanted:",
+        "if False:",
+        (
+            f"{REQUESTS}::"
+            "test_days_of_another_column_than_that_of_the_policy_are_charged_as_all_days",
+        ),
+    ),
+    Mutant(
+        "mechanisms_of_one_table_are_charged",
+        "pipelines/release_ledger.py",
+        "mechanism.losses for table in plan.tables for mechanism in table.mechanisms.values()",
+        "mechanism.losses for table in plan.tables for mechanism in "
+        "list(table.mechanisms.values())[:1]",
+        (f"{REQUESTS}::test_a_request_has_every_mechanism_and_every_column_that_is_read",),
+    ),
+]
