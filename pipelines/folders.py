@@ -46,7 +46,6 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
         raise _refusal(
             release, _OUTPUT, "publication to URLs is not there yet; allowed: a folder here"
         )
-    _check_private(release)
     if is_published(folder) and not known:
         raise _refusal(
             release,
@@ -62,6 +61,7 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
             f"{folder} holds other files, and publication replaces the folder; "
             "allowed: an empty folder, a new one, or one that a release was published to",
         )
+    _check_private(release)
     nearest = next(parent for parent in folder.parents if parent.exists())
     if not nearest.is_dir():
         raise _refusal(release, _OUTPUT, f"{folder} cannot be made: {nearest} is not a folder")
