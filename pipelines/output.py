@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.durable import folder_digest, frozen_folder, sync, sync_entry
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import PLAN_FILE
+from pipelines.plan.file import PLAN_FILE
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render

@@ -16,7 +16,7 @@ from pipelines.ledger.policy import Cap
 from pipelines.ledger.refusal import usage
 from pipelines.periods import ReleasePeriod, period_at, read_period
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import PlanFile
+from pipelines.plan.file import PlanFile
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.spec import LoadedRelease
 

@@ -20,7 +20,7 @@ from pipelines.ledger.policy import no_policy
 from pipelines.ledger_unit import identity, ledger_unit
 from pipelines.periods import EVERY_DAY, ReleasePeriod
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import PlanFile
+from pipelines.plan.file import PlanFile
 from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.durable import folder_digest, frozen_folder, sync_entry
-from pipelines.plan_file import PLAN_FILE, PlanFile
+from pipelines.plan.file import PLAN_FILE, PlanFile
 from transforms.hashing import HashKey
 
 

@@ -41,7 +41,7 @@ from pipelines.options import OptionError, pipeline_options
 from pipelines.output import Published
 from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import plan_file
+from pipelines.plan.file import plan_file
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import StagingError
 from pipelines.run_steps import RunSteps

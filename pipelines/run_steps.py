@@ -23,7 +23,7 @@ from pipelines.output import (
 )
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
-from pipelines.plan_file import PlanFile
+from pipelines.plan.file import PlanFile
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
 

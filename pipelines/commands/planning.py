@@ -56,9 +56,9 @@ def plan(
     from shutil import get_terminal_size
 
     from pipelines.plan import plan_release
-    from pipelines.plan_file import PlanFileError
+    from pipelines.plan.file import PlanFileError
+    from pipelines.plan.report import report_plan
     from pipelines.plan_ledger import ledger_effect
-    from pipelines.plan_report import report_plan
     from pipelines.spec import load_release
 
     if plot is not None and plot.suffix not in (".svg", ".html"):
@@ -72,7 +72,7 @@ def plan(
         if out is not None:
             out.write_text(str(report.file), encoding="utf-8")
         if plot is not None:
-            from pipelines.plan_plot import plot_plan
+            from pipelines.plan.plot import plot_plan
 
             plot_plan(planned, plot)
     except (ValueError, PlanFileError) as error:

@@ -114,7 +114,7 @@ def _planned(
     release = load_release(config)
     planned = plan_release(release)
     if plan is not None:
-        from pipelines.plan_file import PlanFileError, check_plan_file, plan_file, read_plan_file
+        from pipelines.plan.file import PlanFileError, check_plan_file, plan_file, read_plan_file
 
         try:
             check_plan_file(plan, read_plan_file(plan), plan_file(release, planned))

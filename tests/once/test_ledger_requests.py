@@ -11,7 +11,7 @@ from pipelines.ledger import PrivacyUnit
 from pipelines.ledger_unit import ledger_unit
 from pipelines.periods import EVERY_DAY, read_period
 from pipelines.plan import plan_release
-from pipelines.plan_file import plan_file
+from pipelines.plan.file import plan_file
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.spec import load_release
 
