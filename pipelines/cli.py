@@ -28,6 +28,9 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The release YAML.")]
 
 
+_NOT_VERIFIED = 3
+"""Exit code of a verification that failed."""
+
 _NOBODY_READS = 141
 """Exit code of a program whose output goes to `head` and on: what a shell says of SIGPIPE."""
 
@@ -243,6 +246,40 @@ def tune(
         typer.echo("interrupted", err=True)
         raise typer.Exit(130) from None
     typer.echo(text(tuned, options))
+
+
+@app.command()
+@_user_errors
+def verify(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A published release, or a folder of them.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Checks hashes, tables, manifest and privacy cost of a publication; reads nothing else.
+
+    Exits with 3 when something is wrong.
+    """
+    from pipelines.publication.verify_folder import (
+        NoReleaseError,
+        verifications_json,
+        verifications_text,
+        verify_folder,
+    )
+
+    try:
+        found = verify_folder(folder)
+    except NoReleaseError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename} cannot be read: {error.strerror}")
+    wrong = any(one.problems for one in found)
+    if json:
+        typer.echo(verifications_json(found))
+    else:
+        typer.echo(verifications_text(found), err=wrong)
+    if wrong:
+        raise typer.Exit(_NOT_VERIFIED)
 
 
 def _refuse(message: str) -> NoReturn:

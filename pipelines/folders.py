@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.output import is_published, leftover_of, may_replace
+from pipelines.output import is_published, may_replace
+from pipelines.publication.place import aside_of
+from pipelines.publication.series_index import INDEX_FILE, is_free_for_index
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
 
 _OUTPUT: KeyPath = ("output", "folder")
@@ -38,7 +40,7 @@ def check_output(release: LoadedRelease, *, replace: bool) -> Path:
             release, _OUTPUT, "publication to URLs is not there yet; allowed: a folder here"
         )
     folder = Path(release.output_folder)
-    aside = leftover_of(folder)
+    aside = aside_of(folder)
     if is_published(aside) and not folder.exists():
         with _one_at_a_time(release):
             if not folder.exists():
@@ -56,6 +58,13 @@ def check_output(release: LoadedRelease, *, replace: bool) -> Path:
             _OUTPUT,
             f"{folder} holds other files, and publication replaces the folder; "
             "allowed: an empty folder, a new one, or one that a release was published to",
+        )
+    if not is_free_for_index(folder.parent):
+        raise _refusal(
+            release,
+            _OUTPUT,
+            f"{folder.parent / INDEX_FILE} is no index of releases, and publication writes one "
+            "there; allowed: a folder in another folder",
         )
     nearest = next(parent for parent in folder.parents if parent.exists())
     if not nearest.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,11 @@ import polars as pl
 
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PLAN_FILE, PlanFile
+from pipelines.publication.content import Content
+from pipelines.publication.facts import Facts, now, software
+from pipelines.publication.place import building_folder, put_in_place
+from pipelines.publication.release_files import write_release
+from pipelines.publication.series_index import write_index
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render
@@ -50,69 +54,65 @@ def publish(
     folder: Path,
     formats: Sequence[str],
     planned: PlanFile,
+    facts: Facts | None = None,
+    *,
+    replace: bool = True,
 ) -> list[Published]:
     """Renders staging files and puts them in place together, after everything is written.
 
     Args:
         plan: The release.
         drawn: Drawn values per table, as read from staging.
-        folder: Where the release goes; what was there is replaced.
+        folder: Where the release goes.
         formats: `parquet`, `csv`.
         planned: The plan as it was before the input was looked at, which stands beside the data.
+        facts: What the manifest says beside the plan. Default: `facts_of` the plan, published now.
+        replace: Whether a release that is there is replaced.
 
     Returns:
         The tables as published.
+
+    Raises:
+        TakenError: There is a release, which may not be replaced.
+        OSError: Something cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.building")
-    aside = leftover_of(folder)
-    for leftover in (building, aside):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    building.mkdir(mode=0o700)
-    try:
-        published = _write_tables(plan, drawn, folder, building, formats)
-        (building / PLAN_FILE).write_text(str(planned), encoding="utf-8")
-        building.chmod(0o755)
-        if folder.exists():
-            folder.rename(aside)
-        building.rename(folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    with suppress(KeyboardInterrupt):  # The release is out, whatever is left of the old one.
-        shutil.rmtree(aside, ignore_errors=True)
-    return published
+    content = Content(planned, facts or facts_of(plan))
+    with building_folder(folder) as building:
+        frames = published_tables(plan, drawn)
+        write_release(building, content, frames, formats)
+        put_in_place(building, folder, replace=replace)
+    with suppress(OSError):  # The release is out; whoever publishes next makes the index anew.
+        write_index(folder.parent)
+    return [
+        Published(
+            table,
+            frames[table.name],
+            tuple(folder / f"{table.name}.{suffix}" for suffix in formats),
+        )
+        for table in plan.tables
+    ]
 
 
-def leftover_of(folder: Path) -> Path:
-    """Returns where the old release is while a new one takes its place."""
-    return folder.with_name(f".{folder.name}.replaced")
+def facts_of(plan: ReleasePlan) -> Facts:
+    """Returns what a manifest says of a release that is published now, without a ledger."""
+    spec = plan.spec
+    return Facts(spec.title, now(), spec.about.stated(), software())
 
 
-def _write_tables(
-    plan: ReleasePlan,
-    drawn: Mapping[str, pl.DataFrame],
-    folder: Path,
-    building: Path,
-    formats: Sequence[str],
-) -> list[Published]:
-    published = []
+def published_tables(
+    plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """Returns what is published of each table: rendered, made consistent, post-processed.
+
+    Args:
+        plan: The release.
+        drawn: Drawn values per table.
+    """
     rendered = {table.name: render(drawn[table.name], table) for table in plan.tables}
     keys = {table.name: table.keys for table in plan.tables}
     for consistency in plan.consistency:
         rendered = consistency.apply(rendered, keys)
-    for table in plan.tables:
-        steps = plan.steps.get(table.name, ())
-        frame = post_process(rendered.pop(table.name), table.keys, steps)
-        for suffix in formats:
-            _write(frame, building / f"{table.name}.{suffix}")
-        files = tuple(folder / f"{table.name}.{suffix}" for suffix in formats)
-        published.append(Published(table, frame, files))
-    return published
-
-
-def _write(frame: pl.DataFrame, path: Path) -> None:
-    if path.suffix == ".csv":
-        frame.write_csv(path)
-    else:
-        frame.write_parquet(path)
+    return {
+        table.name: post_process(rendered[table.name], table.keys, plan.steps.get(table.name, ()))
+        for table in plan.tables
+    }

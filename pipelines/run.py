@@ -110,7 +110,8 @@ def run_release(
             with progress(size) if files and is_local(options) else nullcontext():
                 _draw(plan, rows, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
-            published = publish(plan, drawn, folder, release.spec.output.formats, planned)
+            formats = release.spec.output.formats
+            published = publish(plan, drawn, folder, formats, planned, replace=replace)
         except (Exception, pl.exceptions.PanicException) as error:
             if interrupted:
                 raise KeyboardInterrupt from None

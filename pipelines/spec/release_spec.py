@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
+from pipelines.spec.about_spec import AboutSpec
 from pipelines.spec.columns import InputColumn, NamedColumn
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.expressions import (
@@ -45,6 +46,8 @@ class ReleaseSpec(Model):
     """Tables by name, all under one budget."""
     output: OutputSpec
     """Where the release goes."""
+    about: AboutSpec = AboutSpec()
+    """What only the publisher can say, for the manifest."""
 
     @cached_property
     def derived_columns(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from small_release import DOCUMENTS
 
 from pipelines.plan import plan_release
 from pipelines.run import RunError, run_release
@@ -243,7 +245,8 @@ def test_a_run_that_is_killed_while_it_replaces_leaves_the_old_release(config):
         first.kill()
         first.communicate(timeout=START)
     assert files_below(config.parent / "out") == before
-    assert beside(config) == [".out.building"]
+    (left,) = beside(config)
+    assert re.fullmatch(r"\.out\.[0-9a-f]{16}\.building", left)
     assert_refused(command("run", config), "holds a release already")
     run(config, replace=True)
     assert beside(config) == []
@@ -317,7 +320,7 @@ def test_an_interrupt_after_publication_is_not_called_nothing_published(config, 
             raise KeyboardInterrupt
         remove(path, **settings)
 
-    monkeypatch.setattr("pipelines.output.shutil.rmtree", interrupted)
+    monkeypatch.setattr("pipelines.publication.place.shutil.rmtree", interrupted)
     try:
         run(config, replace=True)
     except KeyboardInterrupt:
@@ -370,20 +373,20 @@ def test_what_is_aside_is_dropped_when_the_new_release_is_in_place(config):
 def test_a_leftover_that_was_being_built_is_removed_and_never_published(config, published_before):
     if published_before:
         run(config)
-    building = config.parent / ".out.building"
+    building = config.parent / ".out.0123456789abcdef.building"
     building.mkdir()
     for name in ("plan.json", "t.parquet", "leftover.csv"):
         (building / name).write_text("leftover")
     code, _, stderr = command("run", config, *(["--replace"] if published_before else []))
     assert (code, stderr) == (0, "")
     names = {path.name for path in (config.parent / "out").iterdir()}
-    assert names == {"plan.json", "t.parquet", "t.csv"}
+    assert names == {*DOCUMENTS, "t.parquet", "t.csv"}
     assert all(content != b"leftover" for content in files_below(config.parent / "out").values())
     assert beside(config) == []
 
 
 def test_a_leftover_that_was_being_built_does_not_count_as_published(config):
-    building = config.parent / ".out.building"
+    building = config.parent / ".out.0123456789abcdef.building"
     building.mkdir()
     (building / "plan.json").write_text("leftover")
     run(config)
@@ -391,7 +394,7 @@ def test_a_leftover_that_was_being_built_does_not_count_as_published(config):
 
 
 @pytest.mark.parametrize("replace", [False, True])
-@pytest.mark.parametrize("name", ["pipelines.output.render", "pipelines.output._write"])
+@pytest.mark.parametrize("name", ["pipelines.output.render", "pipelines.output.write_release"])
 def test_a_publication_that_fails_leaves_nothing_that_was_being_built(
     config, monkeypatch, name, replace
 ):
@@ -409,7 +412,7 @@ def test_a_rename_that_fails_leaves_nothing_that_was_being_built(config, monkeyp
     rename = Path.rename
 
     def fail(self, target):
-        if self.name == ".out.building":
+        if self.name.endswith(".building"):
             raise OSError
         return rename(self, target)
 
