@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.commands import budget, planning, running
+from pipelines.commands import budget, planning, running, verifying
 
 app = typer.Typer(
     help="Publishes differentially private statistics of telemetry: one YAML file per release.",
@@ -23,6 +23,7 @@ for command in (
     running.run,
     running.backfill,
     running.publish,
+    verifying.verify,
     budget.budget,
     budget.void,
     budget.abandon,

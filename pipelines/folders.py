@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines.output import is_published, may_replace
 from pipelines.periods import ReleasePeriod
+from pipelines.publication.series_index import INDEX_FILE, is_free_for_index
 from pipelines.release_staging import ReleaseStaging
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
 
@@ -62,6 +63,13 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
             "allowed: an empty folder, a new one, or one that a release was published to",
         )
     _check_private(release)
+    if not is_free_for_index(folder.parent):
+        raise _refusal(
+            release,
+            _OUTPUT,
+            f"{folder.parent / INDEX_FILE} is no index of releases, and publication writes one "
+            "there; allowed: a folder in another folder",
+        )
     nearest = next(parent for parent in folder.parents if parent.exists())
     if not nearest.is_dir():
         raise _refusal(release, _OUTPUT, f"{folder} cannot be made: {nearest} is not a folder")

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.durable import folder_digest, frozen_folder, sync, sync_entry
+from pipelines.durable import folder_digest, frozen_folder
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PLAN_FILE
+from pipelines.publication.content import Content
+from pipelines.publication.place import building_folder, put_in_place
+from pipelines.publication.release_files import write_release
+from pipelines.publication.series_index import write_index
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render
@@ -45,8 +49,42 @@ def may_replace(folder: Path) -> bool:
     return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
 
 
+def write_publication(
+    rendered: Mapping[str, pl.DataFrame], content: Content, formats: Sequence[str], folder: Path
+) -> str:
+    """Writes all files of a release to a private folder, which appears as a whole.
+
+    Args:
+        rendered: Tables by name.
+        content: What the release is described by.
+        formats: `parquet`, `csv`.
+        folder: The folder, which is not there.
+
+    Returns:
+        The digest of the files.
+    """
+    with frozen_folder(folder) as building:
+        write_release(building, content, rendered, formats)
+    return folder_digest(folder)
+
+
+def promote(publication: Path, folder: Path) -> None:
+    """Puts the files of a release where readers look, all together, and lists them in the index.
+
+    Args:
+        publication: Private folder with the files.
+        folder: Where the release goes; what was there is replaced. A kill between its two renames
+            leaves nothing there, until this is called again.
+    """
+    with building_folder(folder) as building:
+        shutil.copytree(publication, building, dirs_exist_ok=True)
+        put_in_place(building, folder, replace=True)
+    with suppress(OSError):  # The release is out; whoever publishes next makes the index anew.
+        write_index(folder.parent)
+
+
 def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Returns the tables that readers get.
+    """Returns what is published of each table: rendered, made consistent, post-processed.
 
     Args:
         plan: The release.
@@ -60,55 +98,6 @@ def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict
         table.name: post_process(rendered[table.name], table.keys, plan.steps.get(table.name, ()))
         for table in plan.tables
     }
-
-
-def write_publication(
-    rendered: Mapping[str, pl.DataFrame], planned: str, formats: Sequence[str], folder: Path
-) -> str:
-    """Writes all files of a release to a private folder, which appears as a whole.
-
-    Args:
-        rendered: Tables by name.
-        planned: The plan file, as it was before the input was looked at.
-        formats: `parquet`, `csv`.
-        folder: The folder, which is not there.
-
-    Returns:
-        The digest of the files.
-    """
-    with frozen_folder(folder) as building:
-        for name, frame in rendered.items():
-            for suffix in formats:
-                _write(frame, building / f"{name}.{suffix}")
-        (building / PLAN_FILE).write_text(planned, encoding="utf-8")
-    return folder_digest(folder)
-
-
-def promote(publication: Path, folder: Path) -> None:
-    """Puts the files of a release where readers look, all together.
-
-    Args:
-        publication: Private folder with the files.
-        folder: Where the release goes; what was there is replaced. A kill between its two renames
-            leaves nothing there, until this is called again.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.building")
-    aside = folder.with_name(f".{folder.name}.replaced")
-    for leftover in (building, aside):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        shutil.copytree(publication, building)
-        sync(building)
-        building.chmod(0o755)
-        if folder.exists():
-            folder.rename(aside)
-        building.rename(folder)
-        sync_entry(folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    with suppress(KeyboardInterrupt):  # The release is out, whatever is left of the old one.
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def published_tables(
@@ -127,10 +116,3 @@ def published_tables(
 
 def _files(name: str, folder: Path) -> list[Path]:
     return [folder / f"{name}.{suffix}" for suffix in ("parquet", "csv")]
-
-
-def _write(frame: pl.DataFrame, path: Path) -> None:
-    if path.suffix == ".csv":
-        frame.write_csv(path)
-    else:
-        frame.write_parquet(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,16 +13,20 @@ from pipelines.ledger import (
     Ledger,
     Policy,
     PrivacyUnit,
+    Release,
     ReleaseKey,
     Request,
     load_policy,
     open_store,
 )
+from pipelines.ledger.entries import Head, head_of
 from pipelines.ledger.policy import no_policy
 from pipelines.ledger_unit import identity, ledger_unit
 from pipelines.periods import EVERY_DAY, ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
+from pipelines.publication.facts import LedgerPlace
+from pipelines.publication.series_index import release_in, releases_in
 from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
 
 
@@ -42,12 +48,16 @@ class ReleaseLedger:
     def of(cls, release: LoadedRelease) -> ReleaseLedger:
         """Opens the ledger and the policy that a config names. Nothing is written.
 
+        The ledger is refused when it lacks an entry that the manifest of a published release of the
+        series remembers: it is another one, or its end was cut off.
+
         Raises:
-            ConfigError: The policy cannot be read, or the ledger's folder cannot be made.
+            ConfigError: The policy cannot be read.
             LedgerError: The ledger cannot be opened.
         """
         policy = None if release.policy is None else load_policy(release.policy)
-        return cls(release, Ledger(open_store(release.ledger)), policy)
+        ledger = Ledger(open_store(release.ledger), remembered=list(_heads(release)))
+        return cls(release, ledger, policy)
 
     def policy_for(self, request: Request) -> Policy:
         """Returns what a request is held to."""
@@ -87,6 +97,13 @@ class ReleaseLedger:
             reason,
         )
 
+    def place_of(self, release: Release) -> LedgerPlace:
+        """Returns where a release stands in the ledger, for its manifest to remember."""
+        lines = self.ledger.store.read().lines
+        head = head_of(lines)
+        entry = json.loads(lines[release.entries[0] - 1])["id"]
+        return LedgerPlace(entry, head.entries, head.digest)
+
     def make_folder(self) -> None:
         """Makes the folder of an SQLite ledger, which nobody else may look into.
 
@@ -112,6 +129,19 @@ class ReleaseLedger:
         if wanted is not None and time != wanted:
             return EVERY_DAY, _without_time(unit, spec)
         return period.days, unit
+
+
+def _heads(release: LoadedRelease) -> Iterator[Head]:
+    """Yields the heads that the manifests of published releases of a series remember."""
+    folder = Path(release.output_folder)
+    if "://" in release.output_folder or not folder.is_dir():
+        return
+    found = [release_in(folder)] if release.spec.period is None else releases_in(folder)
+    for published in found:
+        if published is not None and published.content.series == release.spec.release:
+            place = published.content.facts.ledger
+            if place is not None:
+                yield Head(place.entries, place.digest)
 
 
 def _without_time(unit: PrivacyUnit, spec: ReleaseSpec) -> PrivacyUnit:

@@ -25,7 +25,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.durable import folder_digest, frozen_folder, sync_entry
-from pipelines.plan.file import PLAN_FILE, PlanFile
+from pipelines.plan.file import PLAN_FILE, PlanFile, read_plan_file
 from transforms.hashing import HashKey
 
 
@@ -114,7 +114,7 @@ class ReleaseStaging:
 
     def drawn(
         self, attempt: int, digest: str, tables: Sequence[str]
-    ) -> tuple[dict[str, pl.DataFrame], str]:
+    ) -> tuple[dict[str, pl.DataFrame], PlanFile]:
         """Reads the frozen values of an attempt.
 
         Args:
@@ -123,7 +123,7 @@ class ReleaseStaging:
             tables: Names of the tables.
 
         Returns:
-            The values by table, and the plan file that they were drawn for, as text.
+            The values by table, and the plan file that they were drawn for.
 
         Raises:
             StagingError: They are not there, or are others.
@@ -135,7 +135,7 @@ class ReleaseStaging:
         if found != digest:
             raise StagingError(f"the values in {folder} are not those that were drawn")
         frames = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in tables}
-        return frames, (folder / PLAN_FILE).read_text(encoding="utf-8")
+        return frames, read_plan_file(folder / PLAN_FILE)
 
     def publication(self, attempt: int) -> Path:
         """Returns the folder of the rendered files of an attempt, which need not be there."""

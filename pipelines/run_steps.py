@@ -24,6 +24,8 @@ from pipelines.output import (
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
+from pipelines.publication.content import Content
+from pipelines.publication.facts import Facts, now, software
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
 
@@ -182,7 +184,8 @@ class RunSteps:
         if found.state == "drawn":
             shutil.rmtree(publication, ignore_errors=True)
             formats = self.plan.spec.output.formats
-            digest = write_publication(rendered, planned, formats, publication)
+            content = Content(planned, self._facts(found))
+            digest = write_publication(rendered, content, formats, publication)
             found = self.found = ledger.publish(self.key, digest)
         if not self.folder.is_dir() or folder_digest(self.folder) != found.publication:
             if not publication.is_dir() or folder_digest(publication) != found.publication:
@@ -242,6 +245,23 @@ class RunSteps:
         raise LedgerError(
             f"{self.key} is {found.state} with the plan {found.plan[:12]}, and the config now has "
             f"the plan {self.planned.plan_hash[:12]}; allowed: the config as it was, or {instead}"
+        )
+
+    def _facts(self, found: Release) -> Facts:
+        """Returns what the manifest says beside the plan."""
+        spec, days = self.ledger.release.spec, self.period.days
+        whole = self.period.every is None
+        return Facts(
+            spec.title,
+            now(),
+            spec.about.stated(),
+            software(),
+            None if whole else self.period.name,
+            None if whole else (days.first, days.last),
+            self.key.version,
+            found.reason,
+            f"{self.key} attempt {found.attempt}",
+            self.ledger.place_of(found),
         )
 
     def _fitted(self, drawn: dict[str, pl.DataFrame]) -> ReleasePlan:

@@ -82,10 +82,18 @@ class ReleaseCost:
         if calibration.price is not None:
             return cls(budget, (calibration.price,), calibration.used)
         losses = list(calibration.losses.values())
-        failed = failure(losses)
-        least = min(2 * failed, (1 + failed) / 2)
-        deltas = [delta for delta in STATED_DELTAS if delta > least] or [least]
+        deltas = stated_deltas(failure(losses))
         return cls(budget, tuple(price(losses, delta) for delta in deltas), calibration.used)
+
+
+def stated_deltas(failed: float) -> list[float]:
+    """Returns the deltas at which the epsilon of a budget of rho is stated.
+
+    Args:
+        failed: Probability of failures of the release.
+    """
+    least = min(2 * failed, (1 + failed) / 2)
+    return [delta for delta in STATED_DELTAS if delta > least] or [least]
 
 
 def plan_tables(

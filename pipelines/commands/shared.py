@@ -38,6 +38,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 REFUSED = 2
 """Exit code of a release that the budget refuses."""
 
+NOT_VERIFIED = 3
+"""Exit code of a verification that failed."""
+
 _NOBODY_READS = 141
 """Exit code of a program whose output goes to `head` and on: what a shell says of SIGPIPE."""
 

@@ -44,7 +44,7 @@ def plan_to_dict(plan: ReleasePlan) -> dict[str, Any]:
         "delta": spec.privacy.delta,
         "price": price_to_dict(plan.cost),
         "tables": {
-            table.name: {**_level_of(plan, table), **_table_to_dict(table, plan.steps_of(table))}
+            table.name: {**_level_of(plan, table), **table_to_dict(table, plan.steps_of(table))}
             for table in plan.tables
         },
     }
@@ -79,7 +79,13 @@ def _level_of(plan: ReleasePlan, table: TablePlan) -> dict[str, str]:
     return {} if placed.level is None else {"level_of": placed.table}
 
 
-def _table_to_dict(table: TablePlan, steps: Sequence[Step | Consistency]) -> dict[str, Any]:
+def table_to_dict(table: TablePlan, steps: Sequence[Step | Consistency]) -> dict[str, Any]:
+    """Returns one table as JSON values.
+
+    Args:
+        table: The table.
+        steps: What is done with it before publication.
+    """
     keys = table.public_keys
     return {
         "keys": list(table.keys),

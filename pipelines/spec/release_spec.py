@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.spec.about_spec import AboutSpec
 from pipelines.spec.columns import InputColumn, NamedColumn
 from pipelines.spec.errors import KeyPath, did_you_mean
 from pipelines.spec.expressions import (
@@ -58,6 +59,8 @@ class ReleaseSpec(Model):
     policy: Text | None = None
     """The policy file of the privacy team, which says what may be spent; relative to the folder of
     this config. Default: none, so nothing is refused."""
+    about: AboutSpec = AboutSpec()
+    """What only the publisher can say, for the manifest."""
 
     @cached_property
     def derived_columns(self) -> dict[str, str]:

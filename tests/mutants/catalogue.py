@@ -11,6 +11,7 @@ from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
 from ledger_mutants import LEDGER
+from manifest_mutants import MANIFESTS
 from once_mutants import ONCE_ONLY
 from plan_file_mutants import PLAN_FILES
 from plan_mutants import DRAWING, PLANNING
@@ -40,4 +41,5 @@ MUTANTS = [
     *LEDGER,
     *ONCE_ONLY,
     *TUNING,
+    *MANIFESTS,
 ]

@@ -136,8 +136,8 @@ POST_PROCESSING = [
     Mutant(
         "steps_are_planned_and_not_applied",
         "pipelines/output.py",
-        "plan.steps.get(table.name, ()))",
-        "())",
+        "post_process(rendered[table.name], table.keys, plan.steps.get(table.name, ()))",
+        "post_process(rendered[table.name], table.keys, ())",
         (f"{PUBLISH}::test_what_is_published_is_a_function_of_what_is_rendered",),
     ),
     Mutant(

@@ -48,6 +48,8 @@ def test_a_release_that_the_ledger_does_not_know_is_not_drawn_again(tmp_path, ru
     run()
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     (tmp_path / ".dp-release" / "ledger.db").unlink()
+    (tmp_path / "out" / "datapackage.json").unlink()
+    del before[tmp_path / "out" / "datapackage.json"]
     with pytest.raises(ConfigError, match="holds a release that the ledger"):
         run()
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -17,6 +17,8 @@ from pipelines.spec import load_release
 
 COMMAND = Path(sys.executable).with_name("dp-release")
 SECONDS = 50
+DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")
+"""Files of every publication beside its tables."""
 USERS = [f"u{number}" for number in range(60)]
 MONDAYS = [datetime(2026, 11, day, 12) for day in (2, 9, 16)]
 

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 
 import pytest
-from once_release import command, files, kinds, run, state, write_release
+from once_release import DOCUMENTS, command, files, kinds, run, state, write_release
 
 KILLED = """
 import logging, os, signal
@@ -83,7 +83,7 @@ FROZEN = [
 DRAWN = [
     Place(*LEDGER, "drawn", after=True),
     *both(*STEPS, "render_release"),
-    Place("pipelines.output", "", "_write", after=True),
+    Place("pipelines.publication.release_files", "", "_write", after=True),
     Place(*STEPS, "write_publication", after=True),
     Place(*LEDGER, "publish"),
 ]
@@ -121,7 +121,7 @@ def assert_one_draw(config, *, attempts=(1, 2)):
     assert counted.pop("drawing") in attempts
     assert counted == {"reserved": 1, "drawn": 1, "published": 1}
     published, ledger = files(config.parent / "out"), kinds(config)
-    assert set(published) == {"plan.json", "t.csv", "t.parquet"}
+    assert set(published) == {*DOCUMENTS, "t.csv", "t.parquet"}
     assert not run(config).is_new
     assert (files(config.parent / "out"), kinds(config)) == (published, ledger)
     (attempt,) = drawn(config)

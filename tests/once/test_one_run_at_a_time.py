@@ -20,6 +20,7 @@ from pipelines.release_ledger import ReleaseLedger
 from pipelines.run import RunError, run_release
 from pipelines.spec import ConfigError, load_release
 
+DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")
 COMMAND = Path(sys.executable).with_name("dp-release")
 START = 30.0
 """Seconds that a process may take to get where the test wants it."""
@@ -156,8 +157,8 @@ def test_a_second_run_at_once_is_refused_and_the_first_goes_on(config):
             assert_refused(done, f"{config}:1:10: release: {ANOTHER}")
         assert len(attempts(config)) == 1
         go(config)
-        code, stdout, _ = finish(first)
-    assert code == 0
+        code, stdout, stderr = finish(first)
+    assert (code, stderr) == (0, "")
     assert "2 rows in" in stdout
     assert pl.read_parquet(config.parent / "out" / "t.parquet").height == 2
     assert len(attempts(config)) == 1
@@ -275,19 +276,24 @@ def test_what_was_put_aside_is_dropped_when_the_new_release_is_in_place(config):
 
 
 def test_a_leftover_that_was_being_built_is_removed_and_never_published(config):
-    building = config.parent / ".out.building"
+    building = config.parent / ".out.0123456789abcdef.building"
     building.mkdir()
     for name in ("plan.json", "t.parquet", "leftover.csv"):
         (building / name).write_text("leftover")
     run(config)
     names = {path.name for path in (config.parent / "out").iterdir()}
-    assert names == {"plan.json", "t.parquet", "t.csv"}
+    assert names == {*DOCUMENTS, "t.parquet", "t.csv"}
     assert all(content != b"leftover" for content in files_below(config.parent / "out").values())
     assert beside(config) == []
 
 
 @pytest.mark.parametrize(
-    "name", ["pipelines.output.render", "pipelines.output._write", "pipelines.run_steps.promote"]
+    "name",
+    [
+        "pipelines.output.render",
+        "pipelines.publication.release_files._write",
+        "pipelines.run_steps.promote",
+    ],
 )
 def test_a_publication_that_fails_leaves_the_draw_for_the_next_run(config, monkeypatch, name):
     monkeypatch.setattr(name, lambda *_: 1 / 0)
@@ -306,7 +312,7 @@ def test_a_rename_that_fails_leaves_nothing_that_was_being_built(config, monkeyp
     rename = Path.rename
 
     def fail(self, target):
-        if self.name == ".out.building":
+        if self.name.endswith(".building"):
             raise OSError
         return rename(self, target)
 

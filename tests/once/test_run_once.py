@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from datetime import date
 
 import polars as pl
@@ -295,15 +296,26 @@ def test_a_published_release_that_the_ledger_does_not_know_is_not_drawn_again(co
     run(config)
     shown = files(tmp_path / "out")
     (tmp_path / ".dp-release" / "ledger.db").unlink()
+    with pytest.raises(BrokenLedgerError, match="it is missing: 3 entries are remembered, and 0 "):
+        run(config)
+    (tmp_path / "out" / "datapackage.json").unlink()
+    shown = files(tmp_path / "out")
     with pytest.raises(ConfigError, match=r"holds a release that the ledger .* does not know"):
         run(config)
     assert files(tmp_path / "out") == shown
     assert kinds(config) == {}
 
 
-def test_an_edited_ledger_stops_the_run(config, tmp_path):
-    import sqlite3
+def test_a_ledger_whose_end_was_cut_off_is_refused(config, tmp_path):
+    run(config)
+    with sqlite3.connect(tmp_path / ".dp-release" / "ledger.db") as connection:
+        connection.execute("DELETE FROM entries WHERE number > 2")
+    for again in (None, "to draw once more"):
+        with pytest.raises(BrokenLedgerError, match="3 entries are remembered, and 2 are there"):
+            run(config, correct=again)
 
+
+def test_an_edited_ledger_stops_the_run(config, tmp_path):
     run(config)
     with sqlite3.connect(tmp_path / ".dp-release" / "ledger.db") as connection:
         connection.execute("UPDATE entries SET line = replace(line, 'epsilon', 'Epsilon')")

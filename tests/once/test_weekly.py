@@ -9,7 +9,6 @@ from once_release import USERS, book, command, files, kinds, run, write_weekly
 
 from pipelines.periods import read_period
 from pipelines.plan import plan_release
-from pipelines.plan.json_values import plan_to_dict
 from pipelines.run import RunError
 from pipelines.spec import ConfigError, load_release
 from pipelines.window import input_window
@@ -101,7 +100,7 @@ def test_releases_of_a_series_have_one_plan(config):
 
 
 def test_the_time_column_is_part_of_the_plan(config):
-    plan = plan_to_dict(plan_release(load_release(config)))
+    plan = plan_release(load_release(config)).to_dict()
     assert (plan["period"], plan["time"]) == ("week", "at")
 
 
@@ -220,7 +219,7 @@ def test_a_backfill_stops_where_the_budget_ends(tmp_path):
     decoder = json.JSONDecoder()
     first, _ = decoder.raw_decode(done.stdout)
     assert (first["period"], first["state"], first["is_new"]) == ("2026-W45", "published", True)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["2026-W45", "2026-W46"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("2*")) == ["2026-W45", "2026-W46"]
 
 
 @pytest.mark.parametrize(

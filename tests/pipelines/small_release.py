@@ -12,6 +12,9 @@ from pipelines.run import run_release
 from pipelines.sources import ReadTask, read_task, split_parquet
 from pipelines.spec import ConfigError, load_release
 
+DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")
+"""Files of every publication beside its tables."""
+
 
 def write_config(folder, source, *, unit="user", keys="country", metrics="users: count", more=""):
     """Writes a release; at its epsilon, noise is next to nothing.

@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+from small_release import DOCUMENTS
 
 from pipelines import key_storage
 from pipelines.drawing import partition_shards
@@ -66,7 +67,7 @@ def test_each_level_is_a_table_from_one_read(tmp_path):
     )
     assert tables["uses_by_day"].frame["day"].to_list() == [date(2026, 11, d) for d in (1, 2, 3)]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "plan.json",
+        *DOCUMENTS,
         *(f"{name}.{suffix}" for name in tables for suffix in ("csv", "parquet")),
     }
 

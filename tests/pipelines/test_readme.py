@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from small_release import DOCUMENTS
 
 import pipelines.lines
 import transforms as dp
@@ -89,7 +90,7 @@ def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config)
     tables = {
         f"{table}.{kind}" for table in ("by_country", "totals") for kind in ("csv", "parquet")
     }
-    assert names == {"plan.json", *tables}
+    assert names == {*DOCUMENTS, *tables}
     totals = pl.read_parquet(folder / "totals.parquet")
     assert totals.columns == ["country", "users", "users_std", "users_low", "users_high"]
     assert totals["country"].to_list() == ["DE", "US", "XX"]
@@ -406,7 +407,7 @@ def test_a_tilde_in_the_output_folder_is_the_home(tmp_path):
     config = write_release(tmp_path / "configs", "~/published/r")
     done = command("run", config, cwd=tmp_path, home=home)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {path.name for path in (home / "published" / "r").iterdir()} == {"plan.json", "t.csv"}
+    assert {path.name for path in (home / "published" / "r").iterdir()} == {*DOCUMENTS, "t.csv"}
     assert not list(tmp_path.rglob("~*"))
 
 

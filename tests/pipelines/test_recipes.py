@@ -6,6 +6,7 @@ from statistics import fmean
 import polars as pl
 import pytest
 from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe, exact_values, run_recipe
+from small_release import DOCUMENTS
 
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
@@ -125,9 +126,10 @@ def test_bike_stations_on_the_real_trips(tmp_path, key):
     assert_noise_is_as_stated(joined, routes.plan)
 
     published = tmp_path / "published" / "bike_stations"
-    assert sorted(path.name for path in published.iterdir()) == [
-        *("plan.json", "routes.csv", "routes.parquet", "stations.csv", "stations.parquet")
-    ]
+    assert {path.name for path in published.iterdir()} == {
+        *DOCUMENTS,
+        *("routes.csv", "routes.parquet", "stations.csv", "stations.parquet"),
+    }
 
 
 def test_bike_hours_on_the_real_trips(tmp_path, key):

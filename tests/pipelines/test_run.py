@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_release import write_release
+from small_release import DOCUMENTS, write_release
 
 from pipelines import drawing
 from pipelines.plan import plan_release
@@ -97,7 +97,7 @@ def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path
     done = command("run", events)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("plan.json", "t.parquet", "t.csv", "known.parquet", "known.csv")
+        *(*DOCUMENTS, "t.parquet", "t.csv", "known.parquet", "known.csv")
     }
     lines = [line for line in done.stdout.splitlines() if line]
     assert lines[0] == "t, largest uses first, with 95 % intervals"
@@ -159,7 +159,7 @@ def test_formats_are_the_ones_asked_for(tmp_path, events):
     events.write_text(events.read_text().replace("[parquet, csv]", "[csv]"))
     run(events)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"plan.json", "t.csv", "known.csv"}
+    assert names == {*DOCUMENTS, "t.csv", "known.csv"}
 
 
 WHEN = datetime(2024, 2, 28, 12, 30, 15, 250_000)
@@ -311,7 +311,11 @@ def test_another_plan_is_refused_and_a_correction_leaves_nothing_of_the_old_rele
     done = command("run", events, "--correct", "a wrong name")
     assert (done.returncode, done.stderr) == (0, "")
     second = files_below(tmp_path / "out")
-    assert {path.stem for path in second} == {"plan", "t", "renamed"}
+    assert {path.stem for path in second} == {
+        *(Path(name).stem for name in DOCUMENTS),
+        "t",
+        "renamed",
+    }
     csv = tmp_path / "out" / "t.csv"
     assert first[csv] != second[csv]
     assert_nothing_left_beside(tmp_path)
@@ -646,7 +650,7 @@ def without_reader(*arguments):
 def test_a_release_whose_output_nobody_reads_is_published(tmp_path, events):
     assert without_reader("run", events) == (141, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("plan.json", "t.parquet", "t.csv", "known.parquet", "known.csv")
+        *(*DOCUMENTS, "t.parquet", "t.csv", "known.parquet", "known.csv")
     }
     assert published(tmp_path).height == 3
     assert_nothing_left_beside(tmp_path)

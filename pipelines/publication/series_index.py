@@ -1,0 +1,218 @@
+"""`releases.json`: all releases in the folders beside each other, and what they cost together.
+
+It is made from the manifests and plans of the releases that are there, and from nothing else, so
+whoever has the folders can make it again. Releases count together when they are of one dataset and
+protect the same thing; their losses compose as if they were one release
+(`transforms.accounting.price`), stated at the sum of their deltas. Releases that spent budget and
+are not here (abandoned ones, other folders) are only in the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pipelines.ledger.composition import composed, epsilon_at, rho_and_failure
+from pipelines.plan.file import PLAN_FILE, PlanFileError, read_plan_file
+from pipelines.publication.checksums import SUMS_FILE
+from pipelines.publication.content import Content
+from pipelines.publication.datapackage import MANIFEST_FILE
+from pipelines.publication.facts import Facts
+from pipelines.publication.place import locked
+
+INDEX_FILE = "releases.json"
+KIND = "dp-release index"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A release that is in a folder.
+
+    Attributes:
+        folder: Name of the folder.
+        digest: SHA-256 of its `SHA256SUMS`, in hexadecimal digits.
+        content: What it is described by.
+    """
+
+    folder: str
+    digest: str
+    content: Content
+
+    @property
+    def together(self) -> tuple[Any, ...]:
+        """What releases have in common whose losses add up."""
+        plan, privacy = self.content.file.plan, self.content.stated.privacy
+        return plan["dataset"], privacy.unit, privacy.adjacency, privacy.bounding
+
+    @property
+    def delta(self) -> float:
+        """The delta that its epsilon is stated at."""
+        price = self.content.file.plan["price"]
+        return float(price["at_deltas"][0]["delta"] if "at_deltas" in price else price["delta"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the release as JSON values."""
+        facts, privacy = self.content.facts.to_dict(), self.content.stated.privacy
+        return {
+            "folder": self.folder,
+            "series": self.content.series,
+            "title": facts["title"],
+            **{
+                name: facts[name] for name in ("period", "window", "version", "reason", "published")
+            },
+            "dataset": self.content.file.plan["dataset"],
+            "plan_hash": self.content.file.plan_hash,
+            "sha256sums_sha256": self.digest,
+            privacy.stated_as: privacy.stated,
+            "delta": privacy.delta,
+            "ledger": facts["ledger"],
+        }
+
+
+def releases_in(folder: Path) -> list[Listed]:
+    """Returns the releases in the folders of a folder, by name.
+
+    Folders that are hidden, or hold no release that can be read, are passed over.
+    """
+    found = (release_in(child) for child in sorted(folder.iterdir()) if child.is_dir())
+    return [release for release in found if release is not None]
+
+
+def series_index(folder: Path) -> dict[str, Any]:
+    """Returns the index of a folder as JSON values.
+
+    Raises:
+        AccountingError: A price of the releases together cannot be trusted.
+    """
+    releases = releases_in(folder)
+    groups: dict[tuple[Any, ...], list[Listed]] = {}
+    for release in releases:
+        groups.setdefault(release.together, []).append(release)
+    return {
+        "kind": KIND,
+        "schema_version": 1,
+        "releases": [release.to_dict() for release in releases],
+        "cumulative": [_cumulative(group) for group in groups.values()],
+    }
+
+
+def index_text(index: Mapping[str, Any]) -> str:
+    """Returns an index as the text of its file."""
+    return json.dumps(index, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def is_free_for_index(folder: Path) -> bool:
+    """Returns whether an index can be written to a folder without losing somebody's file."""
+    path = folder / INDEX_FILE
+    try:
+        return bool(json.loads(path.read_bytes())["kind"] == KIND)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+def write_index(folder: Path) -> Path | None:
+    """Writes the index of a folder in one step; the last of several writers has seen all releases.
+
+    Returns:
+        The file; None where another file has its name, which stays.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with locked(folder):
+        if not is_free_for_index(folder):
+            return None
+        path = folder / INDEX_FILE
+        partial = folder / f".{INDEX_FILE}.{secrets.token_hex(8)}.partial"
+        try:
+            partial.write_text(index_text(series_index(folder)), encoding="utf-8")
+            os.replace(partial, path)  # noqa: PTH105
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        return path
+
+
+def release_in(folder: Path) -> Listed | None:
+    """Returns the release in a folder; None where there is none that can be read."""
+    if folder.name.startswith("."):
+        return None
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
+        digest = sha256((folder / SUMS_FILE).read_bytes()).hexdigest()
+        facts = Facts.from_dict(manifest["publication"])
+        content = Content(read_plan_file(folder / PLAN_FILE), facts)
+        _ = content.stated
+    except (OSError, ValueError, KeyError, TypeError, PlanFileError, RecursionError):
+        return None
+    return Listed(folder.name, digest, content)
+
+
+def _cumulative(releases: Sequence[Listed]) -> dict[str, Any]:
+    first = releases[0].content
+    return {
+        "dataset": first.file.plan["dataset"],
+        "privacy_unit": first.stated.guarantee.unit,
+        "adjacency": first.stated.privacy.adjacency,
+        "bounding": first.stated.privacy.bounding,
+        "releases": [release.folder for release in releases],
+        **_loss(releases),
+        **_of_one_day(releases),
+    }
+
+
+def _loss(releases: Sequence[Listed]) -> dict[str, Any]:
+    losses = composed(loss for release in releases for loss in release.content.stated.losses)
+    delta = min(sum(release.delta for release in releases), 1 - 1e-9)
+    epsilon = epsilon_at(losses, delta)
+    rho, failed = rho_and_failure(losses)
+    return {
+        "epsilon": epsilon if epsilon < float("inf") else None,
+        "delta": delta,
+        "rho": rho,
+        "failed": failed,
+    }
+
+
+def _of_one_day(releases: Sequence[Listed]) -> dict[str, Any]:
+    """Returns what releases of one day of input cost, the worst day, where windows are known."""
+    windows = [release.content.facts.window for release in releases]
+    known = [window for window in windows if window is not None]
+    if len(known) < len(windows):
+        return {"windows": "not stated", "worst_day": None}
+    ordered = sorted(known)
+    disjoint = all(before[1] < after[0] for before, after in pairwise(ordered))
+    note = (
+        "disjoint: the rows of one day are in one release only; whoever has rows in several "
+        "windows "
+        "is in several releases, whose losses compose"
+        if disjoint
+        else "overlapping: the rows of some days are in several releases"
+    )
+    worst = max(
+        (list(_reading(releases, day)) for day, _ in ordered),
+        key=lambda reading: _loss(reading)["rho"],
+    )
+    return {
+        "windows": note,
+        "worst_day": {"releases": [release.folder for release in worst], **_loss(worst)},
+    }
+
+
+def _reading(releases: Sequence[Listed], day: date) -> Iterator[Listed]:
+    """Yields the releases whose windows have a day."""
+    for release in releases:
+        window = release.content.facts.window
+        if window is not None and window[0] <= day <= window[1]:
+            yield release

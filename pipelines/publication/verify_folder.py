@@ -1,0 +1,100 @@
+"""Verifies one release, or all releases in the folders of a folder with their index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipelines.plan.file import PLAN_FILE
+from pipelines.publication.checksums import SUMS_FILE
+from pipelines.publication.compare import mismatches
+from pipelines.publication.datapackage import MANIFEST_FILE
+from pipelines.publication.series_index import INDEX_FILE, index_text, series_index
+from pipelines.publication.verify import Verification, verify_release
+from transforms.accounting import AccountingError
+
+_OF_A_RELEASE = (SUMS_FILE, MANIFEST_FILE, PLAN_FILE)
+
+
+class NoReleaseError(Exception):
+    """A folder holds neither a release nor an index of releases."""
+
+
+def verify_folder(folder: Path) -> tuple[Verification, ...]:
+    """Checks a release, or each release of a folder and then their index.
+
+    Args:
+        folder: A published release, or a folder with `releases.json`.
+
+    Returns:
+        What was found in each, in the order of their names.
+
+    Raises:
+        NoReleaseError: It is neither.
+        OSError: Something cannot be read.
+    """
+    if _holds_release(folder):
+        return (verify_release(folder),)
+    if not (folder / INDEX_FILE).is_file():
+        raise NoReleaseError(
+            f"{folder} holds no release; allowed: a folder with {SUMS_FILE}, as dp-release run "
+            f"publishes it, or one with {INDEX_FILE}"
+        )
+    releases = tuple(
+        verify_release(child)
+        for child in sorted(folder.iterdir())
+        if not child.name.startswith(".") and _holds_release(child)
+    )
+    return (*releases, Verification(folder / INDEX_FILE, tuple(_index_problems(folder))))
+
+
+def verifications_json(found: Sequence[Verification]) -> str:
+    """Returns what was found as the text of a JSON object."""
+    every = {
+        "verified": not any(one.problems for one in found),
+        "checked": [one.to_dict() for one in found],
+    }
+    return json.dumps(every, indent=2, ensure_ascii=False)
+
+
+def verifications_text(found: Sequence[Verification]) -> str:
+    """Returns what was found for people: a line for each thing that is wrong, or that all is."""
+    return "\n".join(line for one in found for line in _lines(one))
+
+
+def _holds_release(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _OF_A_RELEASE)
+
+
+def _index_problems(folder: Path) -> Iterator[str]:
+    path = folder / INDEX_FILE
+    try:
+        right = series_index(folder)
+        stated = json.loads(path.read_bytes())
+    except (ValueError, AccountingError, RecursionError) as error:
+        yield f"it is no index: {error}"
+        return
+    lines = list(mismatches(stated, right, "index"))
+    yield from lines
+    if not lines and path.read_bytes() != index_text(stated).encode():
+        yield "it is not written as dp-release writes it"
+
+
+def _lines(one: Verification) -> Iterator[str]:
+    if one.problems:
+        yield from (f"{one.folder}: {problem}" for problem in one.problems)
+    elif one.release is None:
+        yield f"{one.folder}: verified"
+    else:
+        yield (
+            f"{one.folder}: verified {one.release}: {len(one.files)} files, plan "
+            f"{one.plan_hash}, {_price(one)}"
+        )
+
+
+def _price(one: Verification) -> str:
+    price = one.price
+    if "at_deltas" in price:
+        return f"costs rho {price['rho']:.6g}"
+    return f"costs epsilon {price['epsilon']:.6g} at delta {price['delta']:g}"

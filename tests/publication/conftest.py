@@ -1,0 +1,22 @@
+import shutil
+
+import pytest
+from publications import EVERYTHING, make_publication
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory):
+    """A publication with all kinds of tables; copy it to change it."""
+    return make_publication(tmp_path_factory.mktemp("everything"), EVERYTHING)
+
+
+@pytest.fixture
+def folder(everything, tmp_path):
+    """A copy of it, alone in its folder."""
+    return shutil.copytree(everything, tmp_path / "series" / "r")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A publication of one table."""
+    return make_publication(tmp_path / "small")
