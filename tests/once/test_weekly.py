@@ -9,6 +9,7 @@ from once_release import USERS, book, command, files, kinds, run, write_weekly
 
 from pipelines.periods import read_period
 from pipelines.plan import plan_release
+from pipelines.plan.json_values import plan_to_dict
 from pipelines.run import RunError
 from pipelines.spec import ConfigError, load_release
 from pipelines.window import input_window
@@ -100,7 +101,7 @@ def test_releases_of_a_series_have_one_plan(config):
 
 
 def test_the_time_column_is_part_of_the_plan(config):
-    plan = plan_release(load_release(config)).to_dict()
+    plan = plan_to_dict(plan_release(load_release(config)))
     assert (plan["period"], plan["time"]) == ("week", "at")
 
 

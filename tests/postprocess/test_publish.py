@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -17,6 +18,8 @@ from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
 from pipelines.plan.json_values import plan_to_dict
 from pipelines.plan.text import plan_text
+from pipelines.publication.content import Content
+from pipelines.publication.facts import Facts
 from pipelines.run import run_release
 from pipelines.show import show_table
 from pipelines.spec import ConfigError, load_release
@@ -220,8 +223,9 @@ def test_what_is_published_is_a_function_of_what_is_rendered(tmp_path):
     for folder in ("one", "two"):
         rendered = render_release(plan, {"t": drawn})
         assert_frame_equal(rendered["t"], expected)
-        planned = str(plan_file(release, plan))
-        digests.append(write_publication(rendered, planned, ["parquet"], tmp_path / folder))
+        facts = Facts("r", datetime(2026, 11, 23, tzinfo=UTC))
+        content = Content(plan_file(release, plan), facts)
+        digests.append(write_publication(rendered, content, ["parquet"], tmp_path / folder))
         (tmp_path / "in.parquet").unlink(missing_ok=True)
     assert digests[0] == digests[1]
 
