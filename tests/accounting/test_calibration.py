@@ -77,6 +77,14 @@ def test_epsilon_and_delta_are_used_up(demands, epsilon, delta):
         assert epsilon_for_delta(losses, delta) <= epsilon
 
 
+@pytest.mark.parametrize("epsilon", [0.05, 0.4, 1.6])
+@pytest.mark.parametrize("delta", [1e-4, 1e-9])
+def test_a_search_that_comes_to_lie_above_the_budget_goes_back(epsilon, delta):
+    """With so many equal mechanisms the first steps are too far, by 1 % in some cases."""
+    found = calibrate([Demand(f"m{i}", "laplace") for i in range(40)], Budget(epsilon, delta))
+    assert USED <= found.used <= 1
+
+
 @given(demands=demand_lists(), rho_budget=st.sampled_from([1e-4, 0.1, 2, 40]))
 @settings(deadline=None, max_examples=40, database=None)
 def test_rho_is_used_up_and_divided_by_shares(demands, rho_budget):

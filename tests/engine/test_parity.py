@@ -331,7 +331,10 @@ def selection_like_theirs(strategy, epsilon, delta, l0, pre_threshold):
 @pytest.mark.parametrize("pre_threshold", [None, 7])
 @pytest.mark.parametrize(("epsilon", "delta"), [(0.5, 1e-8), (2.0, 1e-3)])
 def test_partitions_are_kept_with_the_same_probability(strategy, l0, pre_threshold, epsilon, delta):
-    """Thresholds are rounded to granules of units here, and PyDP rounds sigma up."""
+    """Thresholds are rounded to granules of units here, and PyDP rounds sigma up.
+
+    Of the delta of truncated geometric selection, a little is kept for its rounding.
+    """
     mechanism = selection_like_theirs(strategy, epsilon, delta, l0, pre_threshold)
     their = create_partition_selection_strategy(
         STRATEGIES[strategy], epsilon, delta, l0, pre_threshold
@@ -341,7 +344,7 @@ def test_partitions_are_kept_with_the_same_probability(strategy, l0, pre_thresho
     our_curve = [release_probability(mechanism, units) for units in counts]
     their_curve = [their.probability_of_keep(units) for units in counts]
     if strategy == "truncated_geometric":
-        assert our_curve == their_curve
+        assert our_curve == pytest.approx(their_curve, rel=1e-4)
     assert our_curve == pytest.approx(their_curve, abs=0.01)
     assert our_curve == sorted(our_curve)
     assert our_curve[-1] > 0.99

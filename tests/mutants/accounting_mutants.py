@@ -88,7 +88,7 @@ ACCOUNTING = [
         "transforms/accounting/calibration.py",
         "        if tried.used <= 1:\n",
         "        if tried.used <= 1.01:\n",
-        (f"{CALIBRATION}::test_epsilon_and_delta_are_used_up",),
+        (f"{CALIBRATION}::test_a_search_that_comes_to_lie_above_the_budget_goes_back",),
     ),
     Mutant(
         "noise_is_calibrated_at_the_whole_delta",

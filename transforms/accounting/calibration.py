@@ -281,6 +281,11 @@ def _loss(demand: Demand, epsilon: float, mu: float, delta: float) -> Loss:
     if demand.kind == "truncated_geometric":
         largest = largest_geometric_epsilon(delta, demand.l0)
     if demand.kind in ("laplace", "truncated_geometric") and not 0 < epsilon <= largest:
+        if largest == 0:
+            raise ValueError(
+                f"delta of {demand.name} is {delta:.3g}, too little for the rounding of "
+                "truncated_geometric; allowed: more of it, or another selection"
+            )
         another = "" if largest == MAX_EPSILON else ", with this delta; or another selection"
         raise ValueError(
             f"epsilon of {demand.name} is {epsilon:.4g}; allowed: above 0, at most {largest:.4g}"
