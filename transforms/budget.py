@@ -34,8 +34,7 @@ class Budget:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.epsilon) and self.epsilon > 0):
             raise ValueError(f"epsilon is {self.epsilon}; allowed: a finite number above 0")
-        if not 0 <= self.delta < 1:
-            raise ValueError(f"delta is {self.delta}; allowed: from 0, below 1")
+        _check_delta(self.delta)
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ class ZcdpBudget:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rho) and self.rho > 0):
             raise ValueError(f"rho is {self.rho}; allowed: a finite number above 0")
-        if not 0 <= self.delta < 1:
-            raise ValueError(f"delta is {self.delta}; allowed: from 0, below 1")
+        _check_delta(self.delta)
 
 
 AnyBudget = Budget | ZcdpBudget
@@ -81,6 +79,11 @@ def split(total: float, shares: Mapping[Name, float | Fraction]) -> dict[Name, f
         name: _round_down(Fraction(total) * Fraction(share) / whole)
         for name, share in shares.items()
     }
+
+
+def _check_delta(value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"delta is {value}; allowed: from 0, below 1")
 
 
 def _round_down(value: Fraction) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from transforms.accounting import Demand, GaussianLoss, LaplaceLoss, calibrate
-from transforms.accounting.shares import mixed_shares, optimal_shares
+from transforms.accounting.shares import optimal_shares
 from transforms.budget import Budget
 
 ERRORS = st.dictionaries(st.text(min_size=1), st.floats(1e-3, 1e3), min_size=1, max_size=5)
@@ -34,16 +34,6 @@ def linear(errors, shares):
     return sum((errors[name] / shares[name]) ** 2 for name in errors)
 
 
-def mixed(errors, shares, gaussian):
-    group = sum(shares[name] for name in errors if name in gaussian)
-    return sum(
-        errors[name] ** 2 / (group * shares[name])
-        if name in gaussian
-        else (errors[name] / shares[name]) ** 2
-        for name in errors
-    )
-
-
 @pytest.mark.parametrize(("rule", "total"), [("squares", squares), ("linear", linear)])
 @settings(deadline=None, max_examples=50)
 @given(errors=ERRORS)
@@ -53,25 +43,6 @@ def test_no_other_shares_are_better(rule, total, errors):
     assert math.isclose(math.fsum(shares.values()), 1)
     best = total(errors, shares)
     assert best <= searched(errors, lambda tried: total(errors, tried)) * (1 + 1e-9)
-
-
-@settings(deadline=None, max_examples=50)
-@given(errors=ERRORS, data=st.data())
-def test_no_other_shares_of_two_kinds_of_noise_are_better(errors, data):
-    gaussian = data.draw(st.sets(st.sampled_from(sorted(errors))))
-    shares = mixed_shares(errors, gaussian)
-    assert list(shares) == list(errors)
-    assert math.isclose(math.fsum(shares.values()), 1)
-    best = mixed(errors, shares, gaussian)
-    assert best <= searched(errors, lambda tried: mixed(errors, tried, gaussian)) * (1 + 1e-9)
-
-
-@pytest.mark.parametrize(
-    ("gaussian", "rule"), [({"a", "b", "c"}, "squares"), (set(), "linear"), ({"b"}, "linear")]
-)
-def test_noise_of_one_kind_is_no_mixture(gaussian, rule):
-    errors = {"a": 0.1, "b": 3.0, "c": 0.5}
-    assert mixed_shares(errors, gaussian) == pytest.approx(optimal_shares(errors, rule))
 
 
 def noise_of(shares, kind, budget):
@@ -114,8 +85,6 @@ def test_extremes_have_shares_above_zero():
 def test_other_errors_are_refused(error):
     with pytest.raises(ValueError, match=r"the error of b is .*; allowed: from 1e-100 to 1e\+100"):
         optimal_shares({"a": 1.0, "b": error}, "linear")
-    with pytest.raises(ValueError, match="the error of b is"):
-        mixed_shares({"a": 1.0, "b": error}, {"a"})
 
 
 def test_nothing_and_other_rules_are_refused():

@@ -17,7 +17,7 @@ only minimum.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 ShareRule = Literal["squares", "linear"]
@@ -49,42 +49,6 @@ def optimal_shares(errors: Mapping[str, float], rule: ShareRule) -> dict[str, fl
     parts = {name: (error / largest) ** _EXPONENT[rule] for name, error in errors.items()}
     whole = math.fsum(parts.values())
     return {name: part / whole for name, part in parts.items()}
-
-
-def mixed_shares(errors: Mapping[str, float], gaussian: Collection[str]) -> dict[str, float]:
-    """Returns the best shares of an epsilon that Gaussian and Laplace noise divide.
-
-    All Gaussian noise is one mechanism that gets the sum S of its shares, and mu about in
-    proportion to S; inside it, squares of mu are divided. So the variance of one part is
-    a^2 / (S s). With the best parts, s / S = a / A for the sum A of Gaussian errors, they add up to
-    (A / S)^2: the group is one mechanism with the error A under the rule `linear`.
-
-    Args:
-        errors: Relative standard deviation that each mechanism would have alone, with the whole
-            budget.
-        gaussian: Names of those with Gaussian noise.
-
-    Returns:
-        Shares by the same names, in the same order, which add up to 1. If all noise is of one kind,
-        they are those of `optimal_shares`.
-
-    Raises:
-        ValueError: There are no errors, or one is not from 1e-100 to 1e100.
-    """
-    _check(errors)
-    grouped = {name: errors[name] for name in errors if name in gaussian}
-    alone = {name: error for name, error in errors.items() if name not in grouped}
-    if not grouped:
-        return optimal_shares(alone, "linear")
-    inside = optimal_shares(grouped, "squares")
-    largest = max(errors.values())
-    parts = {name: (error / largest) ** _EXPONENT["linear"] for name, error in alone.items()}
-    together = math.fsum(error / largest for error in grouped.values()) ** _EXPONENT["linear"]
-    whole = math.fsum(parts.values()) + together
-    return {
-        name: (together * inside[name] if name in inside else parts[name]) / whole
-        for name in errors
-    }
 
 
 def _check(errors: Mapping[str, float]) -> None:
