@@ -188,6 +188,20 @@ def test_where_no_bin_is_beyond_its_noise_nothing_is_known(monkeypatch):
     assert population(noisy, grid, mechanisms) is None
 
 
+def test_no_partition_is_taken_to_be_much_larger_than_there_are_units():
+    grid = table_grid(table(), Guarantee(), TRIED)
+    bins = HistogramBins.of(grid)
+    counts = {name: np.zeros(size, np.int64) for name, size in bins.sizes.items()}
+    counts["cells"][0] = 1000
+    counts["sizes"][[9, 10, 11, 39]] = 100
+    noisy = pl.concat(
+        pl.DataFrame({"histogram": name, "bin": np.arange(len(n)), "n": n})
+        for name, n in counts.items()
+    )
+    found = population(noisy, grid, of_grid(grid))
+    assert len(found.times) == 2  # from 512 and from 1024 units; not from 2048, nor from 2^39
+
+
 def of_grid(grid, epsilon=1.0):
     charge = tuning_charge({"t": grid}, Guarantee(), Budget(epsilon))
     return {name.removeprefix("t."): mechanism for name, mechanism in charge.mechanisms.items()}

@@ -2,8 +2,8 @@
 
 A bin is taken to be empty unless it has so many units that, of all bins of its histogram, noise
 alone makes even one as large with a probability of at most 5 %: otherwise noise would make units of
-thousands of rows. A unit of a bin stands in its middle, on a logarithmic scale, and beyond the last
-end at twice that. Then:
+thousands of rows. So are the bins of partitions larger than twice the number of units. A unit of a
+bin stands in its middle, on a logarithmic scale, and beyond the last end at twice that. Then:
 
 - a unit of the cell (k, c) has k partitions with c rows each, whose values have the mean that the
   histogram of values has, cut off at each clip;
@@ -64,7 +64,7 @@ def population(
     bins = HistogramBins.of(grid)
     found = {name: _counts(noisy, name, mechanisms[name]) for name in bins.sizes}
     units = found[CELLS]
-    sizes = np.array([float(grid.public)]) if grid.public else found[SIZES]
+    sizes = np.array([float(grid.public)]) if grid.public else _possible(found[SIZES], units)
     if not (units.any() and sizes.any()):
         return None
     many, often = np.divmod(np.arange(len(units)), len(bins.rows) + 1)
@@ -97,6 +97,11 @@ def _counts(noisy: pl.DataFrame, name: str, mechanism: AdditiveMechanism) -> Flo
     counts = noisy.filter(pl.col("histogram") == name)["n"].to_numpy().astype(np.float64)
     least = mechanism.scale * math.log(len(counts) / (2 * _FALSE))
     return np.where(counts >= least, counts, 0.0)
+
+
+def _possible(sizes: FloatArray, units: FloatArray) -> FloatArray:
+    smallest = 2.0 ** np.arange(len(sizes))
+    return np.where(smallest <= 2 * units.sum(), sizes, 0.0)
 
 
 def _middles(ends: Sequence[int]) -> FloatArray:
