@@ -78,6 +78,11 @@ def _known(price: Price) -> str:
     return f"{_METHODS[price.method]}; {check}"
 
 
+def price_method(name: str) -> str:
+    """Returns how a price was found, in words: the `method` of a price."""
+    return _METHODS[name]
+
+
 def loss_in_words(mechanism: Mechanism) -> str:
     """Returns the losses of one mechanism: epsilon, or mu of Gaussian noise, and its delta."""
     return ", ".join(_loss_in_words(loss) for loss in mechanism.losses)

@@ -1,0 +1,178 @@
+"""The charts of one published table: its largest partitions, its times, its places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from pipelines.report.bars import Bar, bar_chart
+from pipelines.report.grid import Grid, number_grid
+from pipelines.report.lines import Panel, Point, line_chart
+from pipelines.report.maps import MOST_PLACES, Place, place_map
+from pipelines.report.published import PublishedTable
+from pipelines.report.svg import Figure
+from pipelines.report.words import key_text, row_label, visible
+from transforms.published.places import PlaceKey, outlines, place_keys, points
+from transforms.published.times import time_key, times_in_order
+from transforms.published.totals import total_by
+from transforms.table import released_columns
+
+TOP = 15
+"""Partitions of a chart of the largest."""
+
+CHARTS = 3
+"""Numbers of a table that are drawn, the first ones; its table on the page has all."""
+
+_PANELS = 7
+"""Groups along time."""
+
+_TIMES = 1000
+"""Times of a chart."""
+
+_LISTED = 400
+"""Rows of a folded table."""
+
+
+def largest(table: PublishedTable) -> pl.DataFrame:
+    """Returns the rows with the largest first number, or the first rows if there are no numbers."""
+    if not table.numbers:
+        return table.rows.head(4 * TOP)
+    return table.rows.sort(
+        table.numbers[0], descending=True, nulls_last=True, maintain_order=True
+    ).head(TOP)
+
+
+def bar_figures(table: PublishedTable, rows: pl.DataFrame, prefix: str) -> list[Figure]:
+    """Draws rows as bars, a chart for each of the first numbers.
+
+    Args:
+        table: The table.
+        rows: Rows of it.
+        prefix: Start of the ids.
+    """
+    figures = []
+    for place, number in enumerate(table.numbers[:CHARTS], 1):
+        bars = list(_bars(rows, table.keys, number))
+        if bars:
+            title = f"{visible(number)} of {visible(table.name)}"
+            caption = f"{visible(number)}, with 95 % intervals"
+            figures.append(bar_chart(bars, f"{prefix}-bars-{place}", title, caption))
+    return figures
+
+
+def _bars(rows: pl.DataFrame, keys: Sequence[str], number: str) -> Iterator[Bar]:
+    value, _, low, high = released_columns(number)
+    for row in rows.iter_rows(named=True):
+        found = [row[column] for column in (value, low, high)]
+        if all(one is not None and math.isfinite(one) for one in found):
+            yield Bar(row_label([row[key] for key in keys], 60), *found)
+
+
+def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | None:
+    """Draws the first number along a key that is a time, with its table; None if no key is one."""
+    if not table.numbers:
+        return None
+    number = table.numbers[0]
+    value, _, low, high = released_columns(number)
+    rows = table.rows.filter(pl.all_horizontal(pl.col(value, low, high).cast(pl.Float64).is_finite()))
+    time = time_key(rows, table.keys)
+    if time is None:
+        return None
+    times = times_in_order(rows[time])[-_TIMES:]
+    steps = pl.DataFrame({time: times, "\0step": range(len(times))})
+    rows = rows.join(steps, on=time).sort("\0step", maintain_order=True)
+    groups = [key for key in table.keys if key != time]
+    panels = [Panel("", _points(rows, number))]
+    left_out = ""
+    if groups:
+        parts = rows.partition_by(groups, maintain_order=True, as_dict=True)
+        order = sorted(parts, key=lambda group: -float(parts[group][value].sum()))[:_PANELS]
+        if len(parts) <= _PANELS:
+            order = sorted(order, key=lambda group: tuple(map(str, group)))
+        else:
+            left_out = f" The {_PANELS} of {len(parts):,} with the largest numbers are shown."
+        panels = [
+            Panel(_group_label(groups, group), _points(parts[group], number)) for group in order
+        ]
+        rows = pl.concat([parts[group] for group in order])
+    shown = visible(number)
+    figure = line_chart(
+        panels,
+        [key_text(text, 40) for text in times],
+        f"{prefix}-time",
+        f"{shown} of {visible(table.name)} by {visible(time)}",
+        f"{shown} by {visible(time)}, with 95 % intervals.{left_out}",
+    )
+    grid = number_grid(
+        rows.head(_LISTED), table.keys, [number], f"{prefix}-time-table", "The numbers of this chart"
+    )
+    if rows.height > _LISTED:
+        grid = replace(grid, caption=f"The first {_LISTED} of {rows.height:,} numbers of this chart")
+    return figure, replace(grid, folded=True)
+
+
+def _points(rows: pl.DataFrame, number: str) -> list[Point]:
+    value, _, low, high = released_columns(number)
+    return [Point(*row) for row in rows.select("\0step", value, low, high).iter_rows()]
+
+
+def _group_label(keys: Sequence[str], group: Sequence[object]) -> str:
+    texts = (key_text(None if one is None else str(one), 60) for one in group)
+    return " · ".join(
+        f"{visible(key)} {text}" if text.isdecimal() else text
+        for key, text in zip(keys, texts, strict=True)
+    )
+
+
+def map_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | None:
+    """Draws the first number at its places, with its table; None if no key, or several, is a place.
+
+    Where there are other keys, the number is added up over them, if it adds up.
+    """
+    if not table.numbers:
+        return None
+    number = table.numbers[0]
+    rows = table.rows.filter(pl.col(number).cast(pl.Float64).is_finite())
+    found = place_keys(rows, table.keys)
+    if len(found) != 1:
+        return None
+    place = found[0]
+    caption = f"{visible(number)} by place."
+    others = [key for key in table.keys if key not in place.columns]
+    if others:
+        if not table.adds_up(number):
+            return None
+        rows = total_by(rows, place.columns, number, table.noise[number])
+        caption = f"{visible(number)} by place, added up over {', '.join(map(visible, others))}."
+    rows = rows.sort(number, descending=True, maintain_order=True)
+    if rows.height > MOST_PLACES:
+        caption += f" The {MOST_PLACES:,} of {rows.height:,} places with the largest numbers."
+    figure = place_map(
+        _places(rows.head(MOST_PLACES), place, number),
+        f"{prefix}-map",
+        f"{visible(number)} of {visible(table.name)}",
+        caption,
+    )
+    several = f"The {min(rows.height, _LISTED)} places with the largest numbers"
+    grid = number_grid(
+        rows.head(_LISTED), place.columns, [number], f"{prefix}-map-table", several
+    )
+    return figure, replace(grid, folded=True)
+
+
+def _places(rows: pl.DataFrame, place: PlaceKey, number: str) -> list[Place]:
+    placed = points(rows, place)
+    if place.kind == "h3":
+        return [
+            Place(lat, lon, float(value), [(corner[0], corner[1]) for corner in outline])
+            for lat, lon, value, outline in outlines(placed, place)
+            .select("latitude", "longitude", number, "outline")
+            .iter_rows()
+        ]
+    return [
+        Place(lat, lon, float(value))
+        for lat, lon, value in placed.select("latitude", "longitude", number).iter_rows()
+    ]
