@@ -13,7 +13,7 @@ from pipelines.report.drawing import TOP
 from pipelines.report.grid import Grid
 from pipelines.report.published import PublishedRelease, PublishedTable
 from pipelines.report.svg import Figure
-from pipelines.report.words import OTHER, key_text, number_with_error, row_label, visible
+from pipelines.report.words import OTHER, key_text, number_with_error, row_texts, visible
 from transforms.mechanisms import NoiseKind
 from transforms.published.changes import compare, larger_than_noise
 
@@ -112,8 +112,9 @@ def _table_changes(
     bars, rows = [], []
     for row in top.iter_rows(named=True):
         texts = [row[key] for key in keys]
-        what = f"{visible(row['column'])}: " if several else ""
-        bar = Bar(f"{what}{row_label(texts, 60)}", row["change"], row["low"], row["high"])
+        what = [visible(row["column"], 60)] if several else []
+        names = [*row_texts(keys, texts), *what]
+        bar = Bar(names, row["change"], row["low"], row["high"])
         bars.append(bar)
         other = all(text is None for text in texts)
         rows.append(
@@ -127,7 +128,7 @@ def _table_changes(
                 "yes" if row["larger"] else "no",
             ]
         )
-    names = [*map(visible, keys), "number", "before", "now", "change", "std of change", "beyond noise"]
+    columns = [*map(visible, keys), "number", "before", "now", "change", "std of change", "beyond noise"]
     caption = "The changes that stand out most from noise"
     return TableChanges(
         frame.height,
@@ -135,5 +136,5 @@ def _table_changes(
         new,
         gone,
         bar_chart(bars, f"{prefix}-bars", f"Changes of {visible(table.name)}", f"{caption}, with 95 % intervals of each change"),
-        Grid(f"{prefix}-table", caption, names, len(keys) + 1, rows),
+        Grid(f"{prefix}-table", caption, columns, len(keys) + 1, rows),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.report.svg import WIDTH, Figure, rows_of, svg_of
-from pipelines.report.words import fitting, number_with_error
+from pipelines.report.svg import SHORT, WIDTH, Figure, rows_of, svg_of
+from pipelines.report.words import SEPARATOR, fitting, number_with_error
 
 _WIDTH = WIDTH - 16
 
@@ -19,16 +19,21 @@ class Bar:
     """One number with its interval.
 
     Attributes:
-        label: Name, as readers see it.
+        names: Texts that name it, as readers see them.
         value: The number.
         low: Lower end of its 95 % interval.
         high: Upper end.
     """
 
-    label: str
+    names: Sequence[str]
     value: float
     low: float
     high: float
+
+    @property
+    def label(self) -> str:
+        """The whole name."""
+        return SEPARATOR.join(self.names)
 
     @property
     def shown(self) -> str:
@@ -49,7 +54,7 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
 
     rows = [
         {
-            "name": fitting(bar.label, _WIDTH - 10 - 7.6 * len(bar.shown)),
+            "name": fitting(bar.names, _WIDTH - 10 - 7.6 * len(bar.shown)),
             "shown": bar.shown,
             "value": bar.value,
             "low": bar.low,
@@ -63,7 +68,7 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
     ]
     ends = [0.0, *(end for bar in bars for end in (bar.low, bar.high, bar.value))]
     x_scale = alt.Scale(domain=[min(ends), max(ends)], nice=False)
-    axis = alt.Axis(title=None, format="~s", tickCount=4, labelFlush=True)
+    axis = alt.Axis(title=None, labelExpr=SHORT, tickCount=4, labelFlush=True)
     y_scale = alt.Scale(domain=[0, len(bars)], range=[0, _ROW * len(bars)], nice=False)
 
     def y(field: str) -> alt.Y:

@@ -14,7 +14,7 @@ from pipelines.report.lines import Panel, Point, line_chart
 from pipelines.report.maps import MOST_PLACES, Place, place_map
 from pipelines.report.published import PublishedTable
 from pipelines.report.svg import Figure
-from pipelines.report.words import key_text, row_label, visible
+from pipelines.report.words import key_text, row_texts, visible
 from transforms.published.places import PlaceKey, outlines, place_keys, points
 from transforms.published.times import time_key, times_in_order
 from transforms.published.totals import total_by
@@ -68,7 +68,7 @@ def _bars(rows: pl.DataFrame, keys: Sequence[str], number: str) -> Iterator[Bar]
     for row in rows.iter_rows(named=True):
         found = [row[column] for column in (value, low, high)]
         if all(one is not None and math.isfinite(one) for one in found):
-            yield Bar(row_label([row[key] for key in keys], 60), *found)
+            yield Bar(row_texts(keys, [row[key] for key in keys]), *found)
 
 
 def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | None:
@@ -85,7 +85,7 @@ def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | Non
     steps = pl.DataFrame({time: times, "\0step": range(len(times))})
     rows = rows.join(steps, on=time).sort("\0step", maintain_order=True)
     groups = [key for key in table.keys if key != time]
-    panels = [Panel("", _points(rows, number))]
+    panels = [Panel((), _points(rows, number))]
     left_out = ""
     if groups:
         parts = rows.partition_by(groups, maintain_order=True, as_dict=True)
@@ -95,7 +95,8 @@ def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | Non
         else:
             left_out = f" The {_PANELS} of {len(parts):,} with the largest numbers are shown."
         panels = [
-            Panel(_group_label(groups, group), _points(parts[group], number)) for group in order
+            Panel(row_texts(groups, [_text(key) for key in group]), _points(parts[group], number))
+            for group in order
         ]
         rows = pl.concat([parts[group] for group in order])
     shown = visible(number)
@@ -119,12 +120,8 @@ def _points(rows: pl.DataFrame, number: str) -> list[Point]:
     return [Point(*row) for row in rows.select("\0step", value, low, high).iter_rows()]
 
 
-def _group_label(keys: Sequence[str], group: Sequence[object]) -> str:
-    texts = (key_text(None if one is None else str(one), 60) for one in group)
-    return " · ".join(
-        f"{visible(key)} {text}" if text.isdecimal() else text
-        for key, text in zip(keys, texts, strict=True)
-    )
+def _text(key: object) -> str | None:
+    return None if key is None else str(key)
 
 
 def map_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | None:

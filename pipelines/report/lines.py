@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.report.svg import WIDTH, Figure, rows_of, svg_of
-from pipelines.report.words import fitting
+from pipelines.report.svg import SHORT, WIDTH, Figure, rows_of, svg_of
+from pipelines.report.words import SEPARATOR, fitting
 
 _WIDTH = WIDTH - 50
 
@@ -40,11 +40,11 @@ class Panel:
     """The numbers of one group.
 
     Attributes:
-        label: The group, as readers see it; empty where there is only one.
+        names: Texts that name the group, as readers see them; empty where there is only one.
         points: Its numbers, by time.
     """
 
-    label: str
+    names: Sequence[str]
     points: Sequence[Point]
 
 
@@ -70,7 +70,7 @@ def line_chart(
     for number, panel in enumerate(panels):
         last = number == len(panels) - 1
         axis = _time_axis(times) if last else None
-        y_axis = alt.Axis(title=None, format="~s", tickCount=3 if len(panels) > 1 else 5)
+        y_axis = alt.Axis(title=None, labelExpr=SHORT, tickCount=3 if len(panels) > 1 else 5)
         base = alt.Chart(rows_of([vars(point) for point in panel.points]))
         x = alt.X("step:Q", scale=x_scale, axis=axis)
         layers = [
@@ -83,12 +83,12 @@ def line_chart(
             ),
         ]
         heading = alt.TitleParams(
-            fitting(panel.label, _WIDTH), fontSize=13, fontWeight="normal", anchor="start", offset=2
+            fitting(panel.names, _WIDTH), fontSize=13, fontWeight="normal", anchor="start", offset=2
         )
-        of_panel = {"title": heading} if panel.label else {}
+        of_panel = {"title": heading} if panel.names else {}
         charts.append(alt.LayerChart(layer=layers, width=_WIDTH, height=height, **of_panel))
     chart = alt.VConcatChart(vconcat=charts, spacing=8) if len(charts) > 1 else charts[0]
-    named = [panel.label for panel in panels if panel.label]
+    named = [SEPARATOR.join(panel.names) for panel in panels if panel.names]
     label = (
         f"{title}, with 95 % intervals, from {times[0]} to {times[-1]}"
         f"{', for ' + ', '.join(named) if named else ''}"
@@ -105,7 +105,7 @@ def _time_axis(times: Sequence[str]) -> object:
     every = -(-len(times) // room)
     steps = list(range(0, len(times), every))
     # As JSON, times are values of an expression, whatever is in them.
-    names = json.dumps({str(step): fitting(times[step], _WIDTH / 2) for step in steps})
+    names = json.dumps({str(step): fitting([times[step]], _WIDTH / 2) for step in steps})
     return alt.Axis(
         title=None, values=steps, grid=False, labelFlush=True, labelExpr=f"{names}[datum.value]"
     )

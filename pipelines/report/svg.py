@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 WIDTH = 320
 """Pixels of a chart with its axes."""
 
+SHORT = "format(datum.value, '~s')"
+"""Labels of an axis: each with the prefix that suits it, so 0 is not 0k."""
+
 _FONT = "Arial, sans-serif"
 """Font that vl-convert brings along, so that letters are measured alike everywhere."""
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from pipelines.numbers import short_number
 
+_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
+
 OTHER = "(other)"
 """What stands for the keys of the row of other partitions."""
+
+SEPARATOR = " · "
+"""What stands between the keys of a row."""
 
 NOTHING = "(null)"
 """What stands for a single null key."""
@@ -51,11 +57,20 @@ def _visible(character: str, category: str) -> str:
     return f"[U+{code:04X}]" if hidden else character
 
 
-def row_label(keys: Sequence[str | None], longest: int = LONGEST) -> str:
-    """Returns the keys of a row as one text."""
+def row_texts(names: Sequence[str], keys: Sequence[str | None], longest: int = 60) -> list[str]:
+    """Returns the keys of a row as texts; mere numbers have their names before them.
+
+    Args:
+        names: Key columns.
+        keys: Their texts in the row.
+        longest: Characters of each that are shown.
+    """
     if all(key is None for key in keys):
-        return OTHER
-    return " · ".join(key_text(key, longest) for key in keys)
+        return [OTHER]
+    texts = [key_text(key, longest) for key in keys]
+    if not all(map(_NUMBER.fullmatch, texts)):
+        return texts
+    return [f"{visible(name, longest)} {text}" for name, text in zip(names, texts, strict=True)]
 
 
 def key_text(key: str | None, longest: int = LONGEST) -> str:
@@ -65,18 +80,33 @@ def key_text(key: str | None, longest: int = LONGEST) -> str:
     return visible(key, longest) if key.strip() else f"“{visible(key, longest)}”"
 
 
-def fitting(text: str, pixels: float) -> str:
-    """Returns as much of a visible text as fits a line of a chart, at 13 pixels.
+def fitting(texts: Sequence[str], pixels: float) -> str:
+    """Returns visible texts as one line of a chart, at 13 pixels: long ones are cut alike.
 
     Vega cuts texts between the two halves of an emoji, which vl-convert cannot draw; so texts are
     cut before they get there.
     """
+    room = pixels - _pixels(SEPARATOR) * (len(texts) - 1)
+    left = len(texts)
+    cut = {}
+    for text in sorted(set(texts), key=_pixels):
+        cut[text] = _cut(text, room / left)
+        room -= texts.count(text) * _pixels(cut[text])
+        left -= texts.count(text)
+    return SEPARATOR.join(cut[text] for text in texts)
+
+
+def _cut(text: str, pixels: float) -> str:
     width = 0.0
     for index, character in enumerate(text):
         width += _width(character)
         if width > pixels:
             return text[: max(0, index - 1)].rstrip("\N{ZERO WIDTH JOINER} ") + "…"
     return text
+
+
+def _pixels(text: str) -> float:
+    return sum(map(_width, text))
 
 
 def _width(character: str) -> float:
