@@ -142,6 +142,9 @@ def run(
             help="Run only if this file of plan --out is still the plan of the config.",
         ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Publish report.html with the tables.")
+    ] = True,
 ) -> None:
     """Reads the input, draws the release and publishes it."""
     from pipelines.plan import plan_release
@@ -166,7 +169,7 @@ def run(
     gc.freeze()
     gc.enable()
     try:
-        done = run_release(release, planned, beam_options or [], replace=replace)
+        done = run_release(release, planned, beam_options or [], replace=replace, report=report)
     except RunError as error:
         _refuse(str(error))
     except KeyboardInterrupt:
@@ -174,6 +177,32 @@ def run(
         raise typer.Exit(130) from None
     for table in done.published:
         _show(table)
+    if done.without_report is not None:
+        typer.echo(done.without_report, err=True)
+
+
+@app.command()
+@_user_errors
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A published release, or a series of them.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where the page goes. Default: in the folder."),
+    ] = None,
+) -> None:
+    """Makes the HTML page of a release, or the index of a series, from published files alone."""
+    from pipelines.report.files import write_page
+    from pipelines.report.published import ReportError
+
+    try:
+        path = write_page(folder, out)
+    except ReportError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename} cannot be written: {error.strerror}")
+    typer.echo(_short(path))
 
 
 @app.command()

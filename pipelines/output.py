@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,7 @@ def publish(
     folder: Path,
     formats: Sequence[str],
     planned: PlanFile,
+    complete: Callable[[Path], None] | None = None,
 ) -> list[Published]:
     """Renders staging files and puts them in place together, after everything is written.
 
@@ -59,6 +60,7 @@ def publish(
         folder: Where the release goes; what was there is replaced.
         formats: `parquet`, `csv`.
         planned: The plan as it was before the input was looked at, which stands beside the data.
+        complete: Adds files to the folder once all others are in it, before it is put in place.
 
     Returns:
         The tables as published.
@@ -73,6 +75,8 @@ def publish(
     try:
         published = _write_tables(plan, drawn, folder, building, formats)
         (building / PLAN_FILE).write_text(str(planned), encoding="utf-8")
+        if complete is not None:
+            complete(building)
         building.chmod(0o755)
         if folder.exists():
             folder.rename(aside)

@@ -31,6 +31,7 @@ from pipelines.plan.file import plan_file
 from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
+from pipelines.report.files import add_report
 from pipelines.sources import ReadRows
 from pipelines.spec import LoadedRelease
 from pipelines.staging import StageTable, read_staged
@@ -59,14 +60,21 @@ class Run:
     Attributes:
         staging: Private folder for the values as drawn.
         published: The released tables.
+        without_report: Why there is no report of it; None if there is one, or none was asked for.
     """
 
     staging: Path
     published: list[Published]
+    without_report: str | None = None
 
 
 def run_release(
-    release: LoadedRelease, plan: ReleasePlan, beam_options: Sequence[str], *, replace: bool
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    beam_options: Sequence[str],
+    *,
+    replace: bool,
+    report: bool = False,
 ) -> Run:
     """Reads, aggregates, draws and publishes a release.
 
@@ -76,6 +84,7 @@ def run_release(
         beam_options: Command line options of the Beam runner.
         replace: Draw again where a release is published already. Both draws together cost twice
             the budget.
+        report: Publish an HTML page with the tables.
 
     Returns:
         What was done.
@@ -110,7 +119,13 @@ def run_release(
             with progress(size) if files and is_local(options) else nullcontext():
                 _draw(plan, rows, size, staging, options)
             drawn = {table.name: _read_staged(staging, table, schema) for table in plan.tables}
-            published = publish(plan, drawn, folder, release.spec.output.formats, planned)
+            problems: list[str | None] = []
+
+            def complete(building: Path) -> None:
+                if report:
+                    problems.append(add_report(building, folder))
+
+            published = publish(plan, drawn, folder, release.spec.output.formats, planned, complete)
         except (Exception, pl.exceptions.PanicException) as error:
             if interrupted:
                 raise KeyboardInterrupt from None
@@ -120,7 +135,7 @@ def run_release(
                 f"the run failed with {type(error).__name__}; nothing was published; "
                 f"details, which may hold private values: {details}"
             ) from None
-    return Run(staging, published)
+    return Run(staging, published, next(iter(problems), None))
 
 
 def _draw(

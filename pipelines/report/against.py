@@ -128,13 +128,26 @@ def _table_changes(
                 "yes" if row["larger"] else "no",
             ]
         )
-    columns = [*map(visible, keys), "number", "before", "now", "change", "std of change", "beyond noise"]
+    columns = [
+        *map(visible, keys),
+        "number",
+        "before",
+        "now",
+        "change",
+        "std of change",
+        "beyond noise",
+    ]
     caption = "The changes that stand out most from noise"
     return TableChanges(
         frame.height,
         int(frame["larger"].sum()),
         new,
         gone,
-        bar_chart(bars, f"{prefix}-bars", f"Changes of {visible(table.name)}", f"{caption}, with 95 % intervals of each change"),
+        bar_chart(
+            bars,
+            f"{prefix}-bars",
+            f"Changes of {visible(table.name)}",
+            f"{caption}, with 95 % intervals of each change",
+        ),
         Grid(f"{prefix}-table", caption, columns, len(keys) + 1, rows),
     )

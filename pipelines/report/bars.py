@@ -10,6 +10,9 @@ from pipelines.report.words import SEPARATOR, fitting, number_with_error
 
 _WIDTH = WIDTH - 16
 
+_DIGIT = 7.6
+"""Pixels of a digit, at most."""
+
 _ROW = 38
 """Pixels of a bar with its name."""
 
@@ -52,9 +55,10 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
     """
     import altair as alt
 
+    right = _WIDTH - 12 - _DIGIT * max(len(bar.shown) for bar in bars)
     rows = [
         {
-            "name": fitting(bar.names, _WIDTH - 10 - 7.6 * len(bar.shown)),
+            "name": fitting(bar.names, _WIDTH),
             "shown": bar.shown,
             "value": bar.value,
             "low": bar.low,
@@ -67,8 +71,8 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
         for number, bar in enumerate(bars)
     ]
     ends = [0.0, *(end for bar in bars for end in (bar.low, bar.high, bar.value))]
-    x_scale = alt.Scale(domain=[min(ends), max(ends)], nice=False)
-    axis = alt.Axis(title=None, labelExpr=SHORT, tickCount=4, labelFlush=True)
+    x_scale = alt.Scale(domain=[min(ends), max(ends)], range=[0, right], nice=False, zero=True)
+    axis = alt.Axis(title=None, labelExpr=SHORT, tickCount=3, labelFlush=True)
     y_scale = alt.Scale(domain=[0, len(bars)], range=[0, _ROW * len(bars)], nice=False)
 
     def y(field: str) -> alt.Y:
@@ -87,7 +91,7 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
         ticks.encode(x("low"), y("middle")),
         ticks.encode(x("high"), y("middle")),
         names.encode(x=alt.value(0), y=y("text"), text="name:N"),
-        values.encode(x=alt.value(_WIDTH), y=y("text"), text="shown:N"),
+        values.encode(x=alt.value(_WIDTH), y=y("middle"), text="shown:N"),
     ]
     chart = alt.LayerChart(layer=layers, width=_WIDTH, height=_ROW * len(bars))
     first, last = bars[0], bars[-1]

@@ -14,7 +14,7 @@ from pipelines.report.lines import Panel, Point, line_chart
 from pipelines.report.maps import MOST_PLACES, Place, place_map
 from pipelines.report.published import PublishedTable
 from pipelines.report.svg import Figure
-from pipelines.report.words import key_text, row_texts, visible
+from pipelines.report.words import key_text, number_with_error, row_texts, visible
 from transforms.published.places import PlaceKey, outlines, place_keys, points
 from transforms.published.times import time_key, times_in_order
 from transforms.published.totals import total_by
@@ -26,7 +26,7 @@ TOP = 15
 CHARTS = 3
 """Numbers of a table that are drawn, the first ones; its table on the page has all."""
 
-_PANELS = 7
+PANELS = 7
 """Groups along time."""
 
 _TIMES = 1000
@@ -77,7 +77,9 @@ def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | Non
         return None
     number = table.numbers[0]
     value, _, low, high = released_columns(number)
-    rows = table.rows.filter(pl.all_horizontal(pl.col(value, low, high).cast(pl.Float64).is_finite()))
+    rows = table.rows.filter(
+        pl.all_horizontal(pl.col(value, low, high).cast(pl.Float64).is_finite())
+    )
     time = time_key(rows, table.keys)
     if time is None:
         return None
@@ -85,17 +87,17 @@ def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | Non
     steps = pl.DataFrame({time: times, "\0step": range(len(times))})
     rows = rows.join(steps, on=time).sort("\0step", maintain_order=True)
     groups = [key for key in table.keys if key != time]
-    panels = [Panel((), _points(rows, number))]
+    panels = [Panel((), points_of(rows, number))]
     left_out = ""
     if groups:
         parts = rows.partition_by(groups, maintain_order=True, as_dict=True)
-        order = sorted(parts, key=lambda group: -float(parts[group][value].sum()))[:_PANELS]
-        if len(parts) <= _PANELS:
+        order = sorted(parts, key=lambda group: -float(parts[group][value].sum()))[:PANELS]
+        if len(parts) <= PANELS:
             order = sorted(order, key=lambda group: tuple(map(str, group)))
         else:
-            left_out = f" The {_PANELS} of {len(parts):,} with the largest numbers are shown."
+            left_out = f" The {PANELS} of {len(parts):,} with the largest numbers are shown."
         panels = [
-            Panel(row_texts(groups, [_text(key) for key in group]), _points(parts[group], number))
+            Panel(row_texts(groups, [_text(key) for key in group]), points_of(parts[group], number))
             for group in order
         ]
         rows = pl.concat([parts[group] for group in order])
@@ -108,14 +110,21 @@ def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | Non
         f"{shown} by {visible(time)}, with 95 % intervals.{left_out}",
     )
     grid = number_grid(
-        rows.head(_LISTED), table.keys, [number], f"{prefix}-time-table", "The numbers of this chart"
+        rows.head(_LISTED),
+        table.keys,
+        [number],
+        f"{prefix}-time-table",
+        "The numbers of this chart",
     )
     if rows.height > _LISTED:
-        grid = replace(grid, caption=f"The first {_LISTED} of {rows.height:,} numbers of this chart")
+        grid = replace(
+            grid, caption=f"The first {_LISTED} of {rows.height:,} numbers of this chart"
+        )
     return figure, replace(grid, folded=True)
 
 
-def _points(rows: pl.DataFrame, number: str) -> list[Point]:
+def points_of(rows: pl.DataFrame, number: str) -> list[Point]:
+    """Returns the points of a number; the column NUL step has the steps of the times of rows."""
     value, _, low, high = released_columns(number)
     return [Point(*row) for row in rows.select("\0step", value, low, high).iter_rows()]
 
@@ -125,51 +134,56 @@ def _text(key: object) -> str | None:
 
 
 def map_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | None:
-    """Draws the first number at its places, with its table; None if no key, or several, is a place.
+    """Draws the first number at its places, with its table; None if no key is a place.
 
-    Where there are other keys, the number is added up over them, if it adds up.
+    Two places of a row are its start and end. Where there are other keys, the number is added up
+    over them, if it adds up.
     """
     if not table.numbers:
         return None
     number = table.numbers[0]
-    rows = table.rows.filter(pl.col(number).cast(pl.Float64).is_finite())
+    value, _, low, high = released_columns(number)
+    rows = table.rows.filter(pl.col(value).cast(pl.Float64).is_finite())
     found = place_keys(rows, table.keys)
-    if len(found) != 1:
+    if len(found) not in (1, 2):
         return None
-    place = found[0]
-    caption = f"{visible(number)} by place."
-    others = [key for key in table.keys if key not in place.columns]
+    columns = [column for place in found for column in place.columns]
+    caption = f"{visible(number)} by {' and '.join(map(visible, columns))}."
+    others = [key for key in table.keys if key not in columns]
     if others:
         if not table.adds_up(number):
             return None
-        rows = total_by(rows, place.columns, number, table.noise[number])
-        caption = f"{visible(number)} by place, added up over {', '.join(map(visible, others))}."
+        rows = total_by(rows, columns, number, table.noise[number])
+        caption = f"{caption[:-1]}, added up over {', '.join(map(visible, others))}."
     rows = rows.sort(number, descending=True, maintain_order=True)
     if rows.height > MOST_PLACES:
-        caption += f" The {MOST_PLACES:,} of {rows.height:,} places with the largest numbers."
+        caption += f" The {MOST_PLACES:,} of {rows.height:,} with the largest numbers."
+    first = rows.row(0, named=True)
+    caption += f" The largest is {number_with_error(first[value], first[low], first[high])}."
     figure = place_map(
-        _places(rows.head(MOST_PLACES), place, number),
+        _places(rows.head(MOST_PLACES), found, number),
         f"{prefix}-map",
         f"{visible(number)} of {visible(table.name)}",
         caption,
     )
-    several = f"The {min(rows.height, _LISTED)} places with the largest numbers"
-    grid = number_grid(
-        rows.head(_LISTED), place.columns, [number], f"{prefix}-map-table", several
-    )
+    listed = rows.head(_LISTED)
+    several = f"The {listed.height} places with the largest numbers"
+    grid = number_grid(listed, columns, [number], f"{prefix}-map-table", several)
     return figure, replace(grid, folded=True)
 
 
-def _places(rows: pl.DataFrame, place: PlaceKey, number: str) -> list[Place]:
-    placed = points(rows, place)
-    if place.kind == "h3":
+def _places(rows: pl.DataFrame, found: Sequence[PlaceKey], number: str) -> list[Place]:
+    places = points(rows, found[0]).select("latitude", "longitude", number).rows()
+    if len(found) > 1:
+        ends = points(rows, found[1]).select("latitude", "longitude").rows()
         return [
-            Place(lat, lon, float(value), [(corner[0], corner[1]) for corner in outline])
-            for lat, lon, value, outline in outlines(placed, place)
-            .select("latitude", "longitude", number, "outline")
-            .iter_rows()
+            Place(lat, lon, float(value), end=(end[0], end[1]))
+            for (lat, lon, value), end in zip(places, ends, strict=True)
         ]
+    shapes: Sequence[Sequence[Sequence[float]]] = [()] * len(places)
+    if found[0].kind == "h3":
+        shapes = outlines(rows, found[0])["outline"].to_list()
     return [
-        Place(lat, lon, float(value))
-        for lat, lon, value in placed.select("latitude", "longitude", number).iter_rows()
+        Place(lat, lon, float(value), [(corner[0], corner[1]) for corner in shape])
+        for (lat, lon, value), shape in zip(places, shapes, strict=True)
     ]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipelines.report.svg import SHORT, WIDTH, Figure, rows_of, svg_of
 from pipelines.report.words import SEPARATOR, fitting
+
+if TYPE_CHECKING:
+    import altair as alt
 
 _WIDTH = WIDTH - 50
 
@@ -82,11 +86,15 @@ def line_chart(
                 x, alt.Y("value:Q", scale=y_scale, axis=y_axis)
             ),
         ]
-        heading = alt.TitleParams(
-            fitting(panel.names, _WIDTH), fontSize=13, fontWeight="normal", anchor="start", offset=2
-        )
-        of_panel = {"title": heading} if panel.names else {}
-        charts.append(alt.LayerChart(layer=layers, width=_WIDTH, height=height, **of_panel))
+        of_panel = alt.LayerChart(layer=layers, width=_WIDTH, height=height)
+        if panel.names:
+            heading = fitting(panel.names, _WIDTH)
+            of_panel = of_panel.properties(
+                title=alt.TitleParams(
+                    heading, fontSize=13, fontWeight="normal", anchor="start", offset=2
+                )
+            )
+        charts.append(of_panel)
     chart = alt.VConcatChart(vconcat=charts, spacing=8) if len(charts) > 1 else charts[0]
     named = [SEPARATOR.join(panel.names) for panel in panels if panel.names]
     label = (
@@ -96,12 +104,12 @@ def line_chart(
     return Figure(figure_id, "lines", svg_of(chart, figure_id), label, caption)
 
 
-def _time_axis(times: Sequence[str]) -> object:
+def _time_axis(times: Sequence[str]) -> alt.Axis:
     """Returns an axis that names some of the times, as many as fit."""
     import altair as alt
 
     longest = max(map(len, times))
-    room = max(2, min(_LABELS if longest > 2 else 12, _WIDTH // (8 * longest + 12)))
+    room = max(2, min(_LABELS if longest > 2 else 12, _WIDTH // (7 * longest + 10)))
     every = -(-len(times) // room)
     steps = list(range(0, len(times), every))
     # As JSON, times are values of an expression, whatever is in them.

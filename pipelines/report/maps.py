@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.numbers import short_number
 from pipelines.report.svg import WIDTH, Figure, rows_of, svg_of
 
 MOST_PLACES = 1500
@@ -24,45 +23,49 @@ _WIDTH = WIDTH - 2 * _MARGIN
 
 @dataclass(frozen=True)
 class Place:
-    """One number at one place.
+    """One number at one place, or from one place to another.
 
     Attributes:
         latitude: Degrees north.
         longitude: Degrees east.
         value: The number.
         outline: Corners of the place, each with its latitude and longitude; empty for a point.
+        end: Latitude and longitude of the other place; None where there is one place.
     """
 
     latitude: float
     longitude: float
     value: float
     outline: Sequence[tuple[float, float]] = ()
+    end: tuple[float, float] | None = None
 
 
 def place_map(places: Sequence[Place], figure_id: str, title: str, caption: str) -> Figure:
-    """Draws numbers at their places: darker or larger means more; negative ones count as 0.
+    """Draws numbers at their places: darker, larger or thicker is more; negative ones count as 0.
 
     Args:
-        places: At least one; either all have outlines or none has.
+        places: At least one; all have an outline, or all have an end, or none has either.
         figure_id: Id of the figure.
         title: What the numbers are.
         caption: What stands under the map.
     """
-    largest = max(max(place.value for place in places), 1e-9)
-    outlined = bool(places[0].outline)
-    draw = _cells if outlined else _circles
+    largest = max(1e-9, *(place.value for place in places))
+    if places[0].outline:
+        draw, means = _cells, "Darker cells have more"
+    elif places[0].end is not None:
+        draw, means = _flows, "Thicker lines have more; circles start and end in one place"
+    else:
+        draw, means = _circles, "Larger circles have more"
     lats, lons = _extent(places)
     chart = draw(places, largest).properties(
         width=_WIDTH, height=_height(lats, lons), padding=_MARGIN
     )
     where = (
-        f"latitudes {lats[0]:.4g} to {lats[1]:.4g}, longitudes {lons[0]:.4g} to {lons[1]:.4g}; "
-        "north is up"
+        f"Latitudes {lats[0]:.4g} to {lats[1]:.4g}, longitudes {lons[0]:.4g} to {lons[1]:.4g}; "
+        "north is up."
     )
-    what = "darker cells" if outlined else "larger circles"
-    several = f"{len(places):,} place{'' if len(places) == 1 else 's'}"
-    label = f"Map of {title} at {several}, {where}; {what} have more, {short_number(largest)} at most"
-    return Figure(figure_id, "map", svg_of(chart, figure_id), label, f"{caption} {where[0].upper()}{where[1:]}.")
+    label = f"Map of {title}, {len(places):,} in all. {means}. {where} {caption}"
+    return Figure(figure_id, "map", svg_of(chart, figure_id), label, f"{caption} {means}. {where}")
 
 
 def _cells(places: Sequence[Place], largest: float) -> Any:
@@ -78,9 +81,9 @@ def _cells(places: Sequence[Place], largest: float) -> Any:
     ]
     opacity = alt.Opacity("shade:Q", scale=None, legend=None)
     base = alt.Chart(rows_of(shapes))
-    return (base.mark_geoshape(strokeWidth=0.6, stroke="black").encode(fillOpacity=opacity)).project(
-        type="mercator"
-    )
+    return (
+        base.mark_geoshape(strokeWidth=0.6, stroke="black").encode(fillOpacity=opacity)
+    ).project(type="mercator")
 
 
 def _circles(places: Sequence[Place], largest: float) -> Any:
@@ -106,6 +109,35 @@ def _circles(places: Sequence[Place], largest: float) -> Any:
     )
 
 
+def _flows(places: Sequence[Place], largest: float) -> Any:
+    import altair as alt
+
+    rows = [
+        {
+            "longitude": place.longitude,
+            "latitude": place.latitude,
+            "end_longitude": end[1],
+            "end_latitude": end[0],
+            "width": 0.3 + 7 * max(0.0, place.value) / largest,
+        }
+        for place in places
+        if (end := place.end) is not None and end != (place.latitude, place.longitude)
+    ]
+    lines = (
+        alt.Chart(rows_of(rows))
+        .mark_rule(opacity=0.6, strokeCap="round")
+        .encode(
+            longitude="longitude:Q",
+            latitude="latitude:Q",
+            longitude2="end_longitude:Q",
+            latitude2="end_latitude:Q",
+            strokeWidth=alt.StrokeWidth("width:Q", scale=None, legend=None),
+        )
+    )
+    stays = [place for place in places if place.end == (place.latitude, place.longitude)]
+    return alt.LayerChart(layer=[lines, _circles(stays, largest)]).project(type="mercator")
+
+
 def _shade(value: float, largest: float) -> float:
     return round(0.08 + 0.92 * math.sqrt(max(0.0, value) / largest), 3)
 
@@ -122,7 +154,8 @@ def _extent(places: Sequence[Place]) -> tuple[tuple[float, float], tuple[float, 
     corners = [
         corner
         for place in places
-        for corner in (place.outline or [(place.latitude, place.longitude)])
+        for corner in (*(place.outline or [(place.latitude, place.longitude)]), place.end)
+        if corner is not None
     ]
     lats, lons = zip(*corners, strict=True)
     return (min(lats), max(lats)), (min(lons), max(lons))

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from pipelines.report import statements
 from pipelines.report.against import ReleaseChanges, TableChanges, release_changes
@@ -20,7 +15,8 @@ from pipelines.report.parameters import release_parameters, table_parameters
 from pipelines.report.published import PublishedRelease, PublishedTable, ReportError, read_release
 from pipelines.report.series import release_before
 from pipelines.report.svg import Figure
-from pipelines.report.words import file_size, visible
+from pipelines.report.templating import render
+from pipelines.report.words import visible
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def report_page(folder: Path, *, place: Path | None = None) -> str:
     before = release_before(release, place.parent)
     try:
         changes = None if before is None else release_changes(release, before)
-        return _render(
+        return render(
             "release.html",
             release=release,
             facts=_facts(release),
@@ -85,7 +81,7 @@ def report_page(folder: Path, *, place: Path | None = None) -> str:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ReportError(
-            f"{folder} has a plan or manifest that is not known here: {type(error).__name__} {error}"
+            f"{folder} has a plan or manifest not known here: {type(error).__name__}: {error}"
         ) from None
 
 
@@ -101,7 +97,11 @@ def _sections(release: PublishedRelease, changes: ReleaseChanges | None) -> list
 
 def _section(table: PublishedTable, prefix: str, changes: TableChanges | None) -> TableSection:
     rows = largest(table)
-    by = f"The {rows.height} rows with the largest {visible(table.numbers[0])}" if table.numbers else "The first rows"
+    by = (
+        f"The {rows.height} rows with the largest {visible(table.numbers[0])}"
+        if table.numbers
+        else "The first rows"
+    )
     caption = f"{by} of {table.rows.height:,}" if rows.height < table.rows.height else "All rows"
     found = (("By time", time_figure(table, prefix)), ("Map", map_figure(table, prefix)))
     other = number_grid(
@@ -128,7 +128,10 @@ def _facts(release: PublishedRelease) -> list[tuple[str, str]]:
     ledger = said.get("ledger")
     found = [
         ("release", release.series),
-        ("period", said.get("period") or (release.name if release.name != release.series else None)),
+        (
+            "period",
+            said.get("period") or (release.name if release.name != release.series else None),
+        ),
         ("input", f"{window[0]} to {window[1]}" if window else None),
         ("dataset", release.plan["dataset"]),
         ("published", said.get("published")),
@@ -154,25 +157,3 @@ def _disclosure(release: PublishedRelease) -> list[tuple[str, str]]:
         (visible(str(point["title"]), 200), visible(str(point["statement"]), 4000))
         for point in points
     ]
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipelines.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
-    environment.filters["size"] = file_size
-    environment.filters["address"] = lambda name: "./" + quote(name, safe="")
-    environment.globals["style"] = Markup(
-        (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-    )
-    return environment
-
-
-def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values)

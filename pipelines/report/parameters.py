@@ -9,7 +9,7 @@ from pipelines.numbers import short_number
 from pipelines.report.grid import Grid
 from pipelines.report.published import PublishedRelease, PublishedTable
 from pipelines.report.statements import BOUNDS
-from pipelines.report.words import OTHER, visible
+from pipelines.report.words import DASH, OTHER, visible
 
 
 def release_parameters(release: PublishedRelease) -> Grid:
@@ -33,11 +33,19 @@ def release_parameters(release: PublishedRelease) -> Grid:
 
 def table_parameters(table: PublishedTable, prefix: str) -> list[Grid]:
     """Returns the bounds and the mechanisms of a table."""
-    bounds = [[BOUNDS.get(name, name), f"{bound:,}"] for name, bound in table.plan["bounds"].items()]
+    bounds = [
+        [BOUNDS.get(name, name), f"{bound:,}"] for name, bound in table.plan["bounds"].items()
+    ]
     grids = []
     if bounds:
         grids.append(
-            Grid(f"{prefix}-bounds", f"Bounds of {visible(table.name)}", ["bound", "value"], 1, bounds)
+            Grid(
+                f"{prefix}-bounds",
+                f"Bounds of {visible(table.name)}",
+                ["bound", "value"],
+                1,
+                bounds,
+            )
         )
     names = ["number", "is", "mechanism", "sensitivity", "standard deviation", "95 % interval"]
     mechanisms = [*_selection(table.plan), *_metrics(table.plan)]
@@ -59,9 +67,9 @@ def _selection(plan: Mapping[str, Any]) -> Iterator[list[str]]:
         "selection",
         f"partitions to show, {selection['partitions_per_unit']:,} of a unit at most",
         f"{selection['strategy'].replace('_', ' ')}, {at}{spent}",
-        "–",
-        "–",
-        "–",
+        DASH,
+        DASH,
+        DASH,
     ]
 
 

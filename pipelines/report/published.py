@@ -23,7 +23,7 @@ PACKAGE_FILE = "datapackage.json"
 """Name of the manifest, where there is one."""
 
 SUMS_FILE = "SHA256SUMS"
-"""Name of the list of hashes. It has that of the report, so it is made later and not listed there."""
+"""Name of the list of hashes. It has that of the report, so it is made later and not in it."""
 
 
 class ReportError(Exception):
@@ -186,21 +186,30 @@ def _read_table(folder: Path, name: str, plan: Mapping[str, Any]) -> PublishedTa
         raise ReportError(f"{folder} has neither {parquet.name} nor {csv.name}")
     keys: list[str] = plan["keys"]
     try:
-        frame = (
-            pl.read_parquet(path, glob=False)
-            if path is parquet
-            else pl.read_csv(
-                path, glob=False, infer_schema=False, missing_utf8_is_empty_string=False
-            )
+        frame = _read_frame(path)
+        parts = [part for name in _numbers(frame, keys) for part in released_columns(name)]
+        frame = frame.with_columns(
+            pl.col(keys).cast(pl.String), *(_number(frame[part]) for part in parts)
         )
-        numbers = [part for name in _numbers(frame, keys) for part in released_columns(name)]
-        texts = pl.col(keys).cast(pl.String)
-        numeric = pl.col([name for name in numbers if frame[name].dtype == pl.String])
-        return PublishedTable(name, plan, frame.with_columns(texts, numeric.cast(pl.Float64)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise ReportError(
             f"{path} is no table with the keys {', '.join(keys)}, and numbers with their errors"
         ) from None
+    return PublishedTable(name, plan, frame)
+
+
+def _read_frame(path: Path) -> pl.DataFrame:
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path, glob=False)
+    return pl.read_csv(path, glob=False, infer_schema=False)
+
+
+def _number(values: pl.Series) -> pl.Series:
+    """Returns numbers of csv as whole numbers where all are, else as floats."""
+    if values.dtype != pl.String:
+        return values
+    whole = values.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == values.null_count() else values.cast(pl.Float64)
 
 
 def _numbers(frame: pl.DataFrame, keys: list[str]) -> list[str]:

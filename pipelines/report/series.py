@@ -1,4 +1,4 @@
-"""The releases of a series, which stand beside each other, each in a folder named for its period."""
+"""The releases of a series, which stand beside each other in folders named for their periods."""
 
 from __future__ import annotations
 

@@ -81,9 +81,7 @@ def svg_of(chart: Any, figure_id: str) -> str:
         return f"{match[1]}{name}{match[3]}"
 
     svg = re.sub(r'(<[^>]* id=")([^"]+)(")', renamed, svg)
-    return re.sub(
-        r"(url\(#)([^)]+)(\))", lambda m: renamed(m) if m[2] in names else m[0], svg
-    )
+    return re.sub(r"(url\(#)([^)]+)(\))", lambda m: renamed(m) if m[2] in names else m[0], svg)
 
 
 def rows_of(values: Sequence[Mapping[str, Any]]) -> alt.InlineData:

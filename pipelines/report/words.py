@@ -11,6 +11,9 @@ from pipelines.numbers import short_number
 
 _NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
 
+DASH = "\N{EN DASH}"
+"""What stands where there is no number."""
+
 OTHER = "(other)"
 """What stands for the keys of the row of other partitions."""
 
@@ -140,17 +143,17 @@ def with_digits(value: float, digits: int) -> str:
 def number_with_error(value: float | None, low: float | None, high: float | None) -> str:
     """Returns a number with its 95 % interval: `3,890 ± 120`, or `3.1 (2.8 to 4.0)`.
 
-    Both are rounded to the second digit of the error. The first form stands where the number is in
-    the middle of its interval.
+    Both are rounded to the second digit of the error, whole numbers to whole numbers. The first
+    form stands where the number is in the middle of its interval.
     """
     if value is None or math.isnan(value):
-        return "–"
+        return DASH
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return short_number(value)
     half_width = (high - low) / 2
     if half_width == 0:
         return short_number(value)
-    digits = digits_of(half_width)
+    digits = min(0, digits_of(half_width)) if isinstance(value, int) else digits_of(half_width)
     shown = with_digits(value, digits)
     if abs((low + high) / 2 - value) > half_width / 10 or math.isinf(half_width):
         return f"{shown} ({with_digits(low, digits)} to {with_digits(high, digits)})"

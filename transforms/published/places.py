@@ -1,4 +1,4 @@
-"""Keys that are places: H3 cells, coordinates in two columns, or in one text such as `42.1,-72.6`."""
+"""Keys that are places: H3 cells, coordinates in two columns or in one text, as in `42.1,-72.6`."""
 
 from __future__ import annotations
 

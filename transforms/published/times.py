@@ -56,6 +56,4 @@ def _is_time(values: pl.Series) -> bool:
 
 
 def _matches(values: pl.Series, pattern: str) -> bool:
-    return len(values) > 0 and bool(
-        values.str.contains(f"^(?:{pattern})$").fill_null(False).all()
-    )
+    return len(values) > 0 and bool(values.str.contains(f"^(?:{pattern})$").fill_null(False).all())

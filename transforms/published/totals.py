@@ -33,5 +33,7 @@ def total_by(
         frame.filter(pl.col(value).is_not_null())
         .group_by(keys, maintain_order=True)
         .agg(pl.col(value).sum(), variance.sqrt().alias(std))
-        .with_columns((pl.col(value) - half_width).alias(low), (pl.col(value) + half_width).alias(high))
+        .with_columns(
+            (pl.col(value) - half_width).alias(low), (pl.col(value) + half_width).alias(high)
+        )
     )
