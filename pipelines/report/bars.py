@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import altair as alt
+
 from pipelines.report.svg import SHORT, WIDTH, Figure, rows_of, svg_of
 from pipelines.report.words import SEPARATOR, fitting, number_with_error
 
@@ -53,8 +55,6 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
         title: What the numbers are.
         caption: What stands under the chart.
     """
-    import altair as alt
-
     right = _WIDTH - 12 - _DIGIT * max(len(bar.shown) for bar in bars)
     rows = [
         {

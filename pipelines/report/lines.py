@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import altair as alt
 
 from pipelines.report.svg import SHORT, WIDTH, Figure, rows_of, svg_of
 from pipelines.report.words import SEPARATOR, fitting
-
-if TYPE_CHECKING:
-    import altair as alt
 
 _WIDTH = WIDTH - 50
 
@@ -64,8 +62,6 @@ def line_chart(
         title: What the numbers are.
         caption: What stands under the chart.
     """
-    import altair as alt
-
     ends = [end for panel in panels for p in panel.points for end in (p.low, p.high, p.value)]
     y_scale = alt.Scale(domain=[min(0.0, *ends), max(0.0, *ends)], nice=False)
     x_scale = alt.Scale(domain=[-0.5, len(times) - 0.5], nice=False)
@@ -106,8 +102,6 @@ def line_chart(
 
 def _time_axis(times: Sequence[str]) -> alt.Axis:
     """Returns an axis that names some of the times, as many as fit."""
-    import altair as alt
-
     longest = max(map(len, times))
     room = max(2, min(_LABELS if longest > 2 else 12, _WIDTH // (7 * longest + 10)))
     every = -(-len(times) // room)

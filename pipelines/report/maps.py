@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import altair as alt
+
 from pipelines.report.svg import WIDTH, Figure, rows_of, svg_of
 
 MOST_PLACES = 1500
@@ -69,8 +71,6 @@ def place_map(places: Sequence[Place], figure_id: str, title: str, caption: str)
 
 
 def _cells(places: Sequence[Place], largest: float) -> Any:
-    import altair as alt
-
     shapes = [
         {
             "type": "Feature",
@@ -87,8 +87,6 @@ def _cells(places: Sequence[Place], largest: float) -> Any:
 
 
 def _circles(places: Sequence[Place], largest: float) -> Any:
-    import altair as alt
-
     rows = [
         {
             "longitude": place.longitude,
@@ -110,8 +108,6 @@ def _circles(places: Sequence[Place], largest: float) -> Any:
 
 
 def _flows(places: Sequence[Place], largest: float) -> Any:
-    import altair as alt
-
     rows = [
         {
             "longitude": place.longitude,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import altair as alt
+import altair as alt
+import vl_convert
 
 WIDTH = 320
 """Pixels of a chart with its axes."""
@@ -70,8 +70,6 @@ def svg_of(chart: Any, figure_id: str) -> str:
         chart: A chart of Vega-Altair.
         figure_id: Id of the figure.
     """
-    import vl_convert
-
     svg = vl_convert.vegalite_to_svg(chart.configure(**_CONFIG).to_dict())
     svg = re.sub(r' (xmlns(:xlink)?|version)="[^"]*"', "", svg, count=3)
     names: dict[str, str] = {}
@@ -86,6 +84,4 @@ def svg_of(chart: Any, figure_id: str) -> str:
 
 def rows_of(values: Sequence[Mapping[str, Any]]) -> alt.InlineData:
     """Returns rows as data of a chart."""
-    import altair as alt
-
     return alt.InlineData(values=list(values))
