@@ -179,6 +179,10 @@ def run(
         _show(table)
     if done.without_report is not None:
         typer.echo(done.without_report, err=True)
+    elif report:
+        from pipelines.report.published import REPORT_FILE
+
+        typer.echo(f"report in {_short(done.published[0].files[0].parent / REPORT_FILE)}")
 
 
 @app.command()

@@ -405,7 +405,8 @@ def test_a_tilde_in_the_output_folder_is_the_home(tmp_path):
     config = write_release(tmp_path / "configs", "~/published/r")
     done = command("run", config, cwd=tmp_path, home=home)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {path.name for path in (home / "published" / "r").iterdir()} == {"plan.json", "t.csv"}
+    published = {path.name for path in (home / "published" / "r").iterdir()}
+    assert published == {"plan.json", "report.html", "t.csv"}
     assert not list(tmp_path.rglob("~*"))
 
 

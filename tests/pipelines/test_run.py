@@ -97,7 +97,7 @@ def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path
     done = command("run", events)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("plan.json", "t.parquet", "t.csv", "known.parquet", "known.csv")
+        *("plan.json", "report.html", "t.parquet", "t.csv", "known.parquet", "known.csv")
     }
     lines = [line for line in done.stdout.splitlines() if line]
     assert lines[0] == "t, largest uses first, with 95 % intervals"
@@ -108,6 +108,7 @@ def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path
     for line in lines[2:5]:
         assert re.fullmatch(rf" (DE|FR) +2024-01-0\d +{counts} +{counts} +{seconds} ?", line)
     assert {line.split()[0] for line in lines[8:11]} == {"DE", "FR", "XX"}
+    assert lines[-1] == f"report in {tmp_path}/out/report.html"
     assert_nothing_left_beside(tmp_path)
 
 
@@ -302,7 +303,7 @@ def test_replace_draws_anew_and_leaves_nothing_of_the_old_release(tmp_path, even
     done = command("run", events, "--replace")
     assert (done.returncode, done.stderr) == (0, "")
     second = files_below(tmp_path / "out")
-    assert {path.stem for path in second} == {"plan", "t", "renamed"}
+    assert {path.stem for path in second} == {"plan", "report", "t", "renamed"}
     csv = tmp_path / "out" / "t.csv"
     assert first[csv] != second[csv]
     assert_nothing_left_beside(tmp_path)
@@ -637,7 +638,7 @@ def without_reader(*arguments):
 def test_a_release_whose_output_nobody_reads_is_published(tmp_path, events):
     assert without_reader("run", events) == (141, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("plan.json", "t.parquet", "t.csv", "known.parquet", "known.csv")
+        *("plan.json", "report.html", "t.parquet", "t.csv", "known.parquet", "known.csv")
     }
     assert published(tmp_path).height == 3
     assert_nothing_left_beside(tmp_path)

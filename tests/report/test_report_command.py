@@ -12,6 +12,7 @@ from pipelines.cli import app
 from pipelines.plan import plan_release
 from pipelines.report import page as page_module
 from pipelines.report.files import NEEDS
+from pipelines.report.svg import svg_of
 from pipelines.run import run_release
 from pipelines.spec import load_release
 
@@ -74,6 +75,19 @@ def test_another_process_writes_the_same_bytes(tmp_path):
         assert done.stderr == b""
         pages.append(done.stdout)
     assert pages[0] == pages[1] == page_module.report_page(folder).encode()
+
+
+def test_the_ids_of_a_chart_are_the_same_each_time():
+    """Vega numbers its clips from the start of the process on, so that two charts may share ids."""
+    import altair as alt
+
+    rows = alt.InlineData(values=[{"x": 1, "y": 2}])
+    chart = alt.Chart(rows).mark_bar(clip=True).encode(alt.X("x:Q"), alt.Y("y:Q"))
+    first, second, other = (svg_of(chart, figure) for figure in ("a", "a", "b"))
+    assert first == second
+    assert 'id="a-1"' in first
+    assert "url(#a-1)" in first
+    assert other == first.replace("a-1", "b-1")
 
 
 @pytest.mark.parametrize(
