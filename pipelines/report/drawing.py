@@ -86,51 +86,58 @@ def time_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | Non
     times = times_in_order(rows[time])[-_TIMES:]
     steps = pl.DataFrame({time: times, "\0step": range(len(times))})
     rows = rows.join(steps, on=time).sort("\0step", maintain_order=True)
-    groups = [key for key in table.keys if key != time]
-    panels = [Panel((), points_of(rows, number))]
-    left_out = ""
-    if groups:
-        parts = rows.partition_by(groups, maintain_order=True, as_dict=True)
-        order = sorted(parts, key=lambda group: -float(parts[group][value].sum()))[:PANELS]
-        if len(parts) <= PANELS:
-            order = sorted(order, key=lambda group: tuple(map(str, group)))
-        else:
-            left_out = f" The {PANELS} of {len(parts):,} with the largest numbers are shown."
-        panels = [
-            Panel(row_texts(groups, [_text(key) for key in group]), points_of(parts[group], number))
-            for group in order
-        ]
-        rows = pl.concat([parts[group] for group in order])
+    parts, left_out = _groups(rows, [key for key in table.keys if key != time], value)
     shown = visible(number)
     figure = line_chart(
-        panels,
+        [Panel(names, points_of(part, number)) for names, part in parts],
         [key_text(text, 40) for text in times],
         f"{prefix}-time",
         f"{shown} of {visible(table.name)} by {visible(time)}",
         f"{shown} by {visible(time)}, with 95 % intervals.{left_out}",
     )
-    grid = number_grid(
-        rows.head(_LISTED),
-        table.keys,
-        [number],
-        f"{prefix}-time-table",
-        "The numbers of this chart",
-    )
-    if rows.height > _LISTED:
-        grid = replace(
-            grid, caption=f"The first {_LISTED} of {rows.height:,} numbers of this chart"
-        )
+    drawn = pl.concat([part for _, part in parts])
+    caption = "The numbers of this chart"
+    if drawn.height > _LISTED:
+        caption = f"The first {_LISTED} of {drawn.height:,} numbers of this chart"
+    grid = number_grid(drawn.head(_LISTED), table.keys, [number], f"{prefix}-time-table", caption)
     return figure, replace(grid, folded=True)
+
+
+def _groups(
+    rows: pl.DataFrame, keys: Sequence[str], value: str
+) -> tuple[list[tuple[list[str], pl.DataFrame]], str]:
+    """Returns the groups to draw, each with its names and rows, and what is said of the others."""
+    if not keys:
+        return [([], rows)], ""
+    groups = (
+        rows.group_by(keys, maintain_order=True)
+        .agg(pl.col(value).sum().alias("\0size"))
+        .sort("\0size", descending=True, maintain_order=True)
+    )
+    left_out = f" The {PANELS} of {groups.height:,} with the largest numbers are shown."
+    if groups.height <= PANELS:
+        groups, left_out = groups.sort(keys), ""
+    order = groups.select(keys).head(PANELS)
+    return split_by(rows, order), left_out
+
+
+def split_by(rows: pl.DataFrame, order: pl.DataFrame) -> list[tuple[list[str], pl.DataFrame]]:
+    """Returns the rows of each combination of keys, with its names.
+
+    Args:
+        rows: Published rows.
+        order: The combinations, in the order to return them in.
+    """
+    keys = order.columns
+    few = rows.join(order, on=keys, how="semi", nulls_equal=True)
+    parts = few.partition_by(keys, maintain_order=True, as_dict=True)
+    return [(row_texts(keys, group), parts[group]) for group in order.iter_rows()]
 
 
 def points_of(rows: pl.DataFrame, number: str) -> list[Point]:
     """Returns the points of a number; the column NUL step has the steps of the times of rows."""
     value, _, low, high = released_columns(number)
     return [Point(*row) for row in rows.select("\0step", value, low, high).iter_rows()]
-
-
-def _text(key: object) -> str | None:
-    return None if key is None else str(key)
 
 
 def map_figure(table: PublishedTable, prefix: str) -> tuple[Figure, Grid] | None:

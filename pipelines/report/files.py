@@ -16,6 +16,9 @@ NEEDS = (
     "allowed: pip install 'dp-release[plot]'"
 )
 
+GENERATOR = '<meta name="generator" content="dp-release report">'
+"""What all pages have that are made here."""
+
 
 def add_report(building: Path, place: Path) -> str | None:
     """Writes the report of a release that is complete but for its list of hashes.
@@ -40,6 +43,31 @@ def add_report(building: Path, place: Path) -> str | None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
         return f"there is no report: {type(error).__name__} {error}"
+    return None
+
+
+def add_index(series: Path) -> str | None:
+    """Writes the index page of the releases in a folder, once the last of them is in its place.
+
+    A file of this name that is not ours stays.
+
+    Args:
+        series: The folder that has the folders of the releases.
+
+    Returns:
+        Why there is no new index page; None if there is one.
+    """
+    try:
+        from pipelines.report.index import INDEX_PAGE, index_page
+
+        path = series / INDEX_PAGE
+        if path.exists() and GENERATOR not in path.read_text(encoding="utf-8", errors="replace"):
+            return f"there is no index page: {path} is somebody else's"
+        _replace(path, index_page(series))
+    except ImportError:
+        return NEEDS
+    except (Exception, pl.exceptions.PanicException) as error:
+        return f"there is no index page: {type(error).__name__} {error}"
     return None
 
 

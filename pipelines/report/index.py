@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.report.drawing import PANELS, points_of
+from pipelines.report.drawing import PANELS, points_of, split_by
 from pipelines.report.grid import Grid, number_grid
 from pipelines.report.lines import Panel, line_chart
 from pipelines.report.published import REPORT_FILE, PublishedRelease, ReportError, read_release
@@ -18,7 +18,7 @@ from pipelines.report.series import period_folders
 from pipelines.report.statements import budget
 from pipelines.report.svg import Figure
 from pipelines.report.templating import render
-from pipelines.report.words import row_texts, visible
+from pipelines.report.words import visible
 from transforms.table import released_columns
 
 INDEX_PAGE = "index.html"
@@ -130,34 +130,33 @@ def _largest(releases: Sequence[PublishedRelease]) -> tuple[Figure, Grid] | None
         return None
     number, keys = latest.numbers[0], latest.keys
     top = latest.rows.sort(number, descending=True, nulls_last=True, maintain_order=True)
+    order = top.select(keys).head(PANELS)
     found = [
-        table.rows.select(
-            *(pl.col(key) for key in keys),
+        table.rows.join(order, on=keys, how="semi", nulls_equal=True).select(
+            *keys,
             pl.lit(release.name).alias("release"),
             pl.lit(step).alias("\0step"),
-            *(pl.col(column).cast(pl.Float64) for column in released_columns(number)),
+            pl.col(released_columns(number)).cast(pl.Float64),
         )
         for step, release in enumerate(releases)
         if (table := release.table(latest.name)) is not None
         and table.keys == keys
         and number in table.numbers
     ]
-    rows = pl.concat(found)
-    panels, parts = [], []
-    for key in top.select(keys).head(PANELS).iter_rows():
-        same = [pl.col(name).eq_missing(pl.lit(text)) for name, text in zip(keys, key, strict=True)]
-        part = rows.filter(same)
-        panels.append(Panel(row_texts(keys, key), points_of(part, number)))
-        parts.append(part)
+    parts = split_by(pl.concat(found), order)
     title = f"{visible(number)} of {visible(latest.name)} by release"
     figure = line_chart(
-        panels,
+        [Panel(names, points_of(part, number)) for names, part in parts],
         [release.name for release in releases],
         "largest",
         title,
         f"The largest partitions of the last release, with 95 % intervals of {visible(number)}.",
     )
     grid = number_grid(
-        pl.concat(parts), [*keys, "release"], [number], "largest-table", "The numbers of this chart"
+        pl.concat([part for _, part in parts]),
+        [*keys, "release"],
+        [number],
+        "largest-table",
+        "The numbers of this chart",
     )
     return figure, grid

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.plan import plan_release
 from pipelines.report import page as page_module
-from pipelines.report.files import NEEDS
+from pipelines.report.files import NEEDS, add_index
 from pipelines.report.svg import svg_of
 from pipelines.run import run_release
 from pipelines.spec import load_release
@@ -165,6 +165,26 @@ def test_a_release_without_the_libraries_has_no_report(tmp_path):
 def test_no_report_is_made_unasked(tmp_path):
     assert run(config(tmp_path)).without_report is None
     assert not (tmp_path / "out" / "2026-W46" / "report.html").exists()
+
+
+def test_the_index_is_made_again_but_no_other_page_is_lost(tmp_path):
+    publish(tmp_path / "2026-11", tables())
+    index = tmp_path / "index.html"
+    assert add_index(tmp_path) is None
+    first = index.read_text(encoding="utf-8")
+    publish(tmp_path / "2026-12", tables())
+    assert add_index(tmp_path) is None
+    assert "2026-12" not in first
+    assert "2026-12" in index.read_text(encoding="utf-8")
+    index.write_text("<h1>Our data</h1>")
+    assert add_index(tmp_path) == f"there is no index page: {index} is somebody else's"
+    assert index.read_text() == "<h1>Our data</h1>"
+
+
+def test_a_series_that_cannot_be_read_has_no_index(tmp_path):
+    (publish(tmp_path / "2026-11", tables()) / "plan.json").write_text("{}")
+    assert str(add_index(tmp_path)).startswith("there is no index page: ReportError ")
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_the_package_has_the_templates():

@@ -273,6 +273,30 @@ def test_empty_tables_and_missing_numbers_make_a_page(tmp_path):
     is_whole_and_safe(index_page(tmp_path))
 
 
+def test_many_groups_along_time_make_a_few_panels(tmp_path):
+    config = """
+release: g
+input: {files: in.csv}
+privacy: {unit: user, epsilon: 1, delta: 1e-6}
+tables: {t: {keys: [day, word], metrics: {uses: count}}}
+output: {folder: out}
+"""
+    days = [f"2026-01-{day:02}" for day in range(1, 5)]
+    rows = [
+        (day, str(word), 10 * word + place)
+        for word in range(5_000)
+        for place, day in enumerate(days)
+    ]
+    keys = [pl.Series("day", [row[0] for row in rows]), pl.Series("word", [row[1] for row in rows])]
+    frames = {"t": pl.DataFrame([*keys, *with_errors("uses", [row[2] for row in rows])])}
+    page = report_page(publish(tmp_path / "g", frames, config))
+    assert "The 7 of 5,000 with the largest numbers are shown." in page
+    (grid,) = (e for tag, e in elements(page) if e.attrib.get("id") == "t1-time-table")
+    shown = [["".join(cell.itertext()) for cell in row] for row in grid.iter(f"{XHTML}tr")][1:]
+    assert [row[:2] for row in shown[:5]] == [*([day, "4999"] for day in days), [days[0], "4998"]]
+    assert len(shown) == 7 * len(days)
+
+
 def test_caveats_are_those_of_the_release(page, tmp_path):
     text = text_of(page)
     assert "users of by_place), partitions near the threshold" in text
