@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.plan_changes import plan_changes
+from pipelines.plan.changes import plan_changes
 from pipelines.report.bars import Bar, bar_chart
 from pipelines.report.drawing import TOP
 from pipelines.report.grid import Grid

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.plan_file import PLAN_FILE, PlanFileError, read_plan_file
+from pipelines.plan.file import PLAN_FILE, PlanFileError, read_plan_file
 from transforms.mechanisms import NoiseKind
 from transforms.table import released_columns
 
@@ -51,7 +51,7 @@ class PublishedTable:
 
     Attributes:
         name: Its name.
-        plan: Its part of the plan (`pipelines.plan_dict`).
+        plan: Its part of the plan (`pipelines.plan.json_values`).
         frame: Its rows. Keys are text, whatever the file had; the row of other partitions has none.
     """
 
@@ -115,7 +115,7 @@ class PublishedRelease:
 
     Attributes:
         name: Name of its folder, which is its period if the series has periods.
-        plan: Its plan (`pipelines.plan_dict`).
+        plan: Its plan (`pipelines.plan.json_values`).
         plan_hash: Identity of the plan.
         versions: Versions of the packages that made it.
         package: Its manifest; empty where there is none.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.numbers import short_number
-from pipelines.price import price_method
+from pipelines.plan.price import price_method
 from pipelines.report.published import PublishedRelease, PublishedTable
 from pipelines.report.words import visible
 

@@ -5,7 +5,7 @@ import json
 import polars as pl
 
 from pipelines.plan import plan_release
-from pipelines.plan_file import plan_file
+from pipelines.plan.file import plan_file
 from pipelines.spec import load_release
 
 CONFIG = """

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -43,6 +43,7 @@ published = st.dictionaries(
 ).map(lambda found: [(*key, *value) for key, value in found.items()])
 
 
+@settings(deadline=None)
 @given(new=published, old=published, kind=st.sampled_from(["laplace", "gaussian"]))
 def test_numbers_of_both_releases_are_compared_row_by_row(new, old, kind):
     found = compare(table(new), table(old), KEYS, {"n": kind})
@@ -100,6 +101,7 @@ def test_p_values_with_laplace_noise_are_never_too_small_where_it_matters(part, 
         assert p_values(np.array([ratio]), "laplace")[0] >= exact * 0.999
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.001, 0.5))
 def test_holms_rule_by_hand(values, false_alarm):
     called = larger_than_noise(np.array(values, dtype=float), false_alarm)

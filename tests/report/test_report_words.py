@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.report.words import (
@@ -16,6 +16,7 @@ from pipelines.report.words import (
 )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_character_that_does_something_is_left(text):
     shown = visible(text)
@@ -28,6 +29,7 @@ def test_no_character_that_does_something_is_left(text):
     )
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab\u0301\u200d👨👩界 ", max_size=60))
 def test_plain_texts_stay_as_they_are(text):
     if "\u0301" * 5 not in text:
@@ -53,6 +55,7 @@ def test_empty_keys_can_be_seen():
     assert row_texts(["a", "b"], ["2.5", "1"]) == ["a 2.5", "b 1"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=3), st.floats(60, 400))
 def test_what_fits_is_kept_and_no_emoji_is_cut_in_half(texts, pixels):
     line = fitting(texts, pixels)
