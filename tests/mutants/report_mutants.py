@@ -72,7 +72,8 @@ REPORT = [
     Mutant(
         "a_release_fails_for_its_report",
         "pipelines/report/files.py",
-        "except (Exception, pl.exceptions.PanicException) as error:\n        with suppress(OSError):",
+        "except (Exception, pl.exceptions.PanicException) as error:\n"
+        "        with suppress(OSError):",
         "except ValueError as error:\n        with suppress(OSError):",
         (f"{REPORT_COMMAND}::test_a_release_does_not_fail_for_its_report",),
     ),
