@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.commands import budget, planning, running, verifying
+from pipelines.commands import budget, planning, reporting, running, verifying
 
 app = typer.Typer(
     help="Publishes differentially private statistics of telemetry: one YAML file per release.",
@@ -24,6 +24,7 @@ for command in (
     running.backfill,
     running.publish,
     verifying.verify,
+    reporting.report,
     budget.budget,
     budget.void,
     budget.abandon,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from pipelines.durable import folder_digest, frozen_folder
+from pipelines.durable import frozen_folder
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.content import Content
 from pipelines.publication.place import building_folder, put_in_place
-from pipelines.publication.release_files import write_release
+from pipelines.publication.release_files import release_digest, write_release
 from pipelines.publication.series_index import write_index
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
@@ -50,7 +50,11 @@ def may_replace(folder: Path) -> bool:
 
 
 def write_publication(
-    rendered: Mapping[str, pl.DataFrame], content: Content, formats: Sequence[str], folder: Path
+    rendered: Mapping[str, pl.DataFrame],
+    content: Content,
+    formats: Sequence[str],
+    folder: Path,
+    add_pages: Callable[[Path], None] | None = None,
 ) -> str:
     """Writes all files of a release to a private folder, which appears as a whole.
 
@@ -59,13 +63,16 @@ def write_publication(
         content: What the release is described by.
         formats: `parquet`, `csv`.
         folder: The folder, which is not there.
+        add_pages: Adds files that are made of all others.
 
     Returns:
-        The digest of the files.
+        The digest of the files (`release_digest`).
     """
     with frozen_folder(folder) as building:
-        write_release(building, content, rendered, formats)
-    return folder_digest(folder)
+        write_release(building, content, rendered, formats, add_pages)
+    digest = release_digest(folder)
+    assert digest is not None
+    return digest
 
 
 def promote(publication: Path, folder: Path) -> None:

@@ -61,12 +61,14 @@ class Run:
         folder: Where it is published.
         published: The released tables; none where the values as drawn are gone.
         is_new: Whether this run published it; else it was there already.
+        without_report: Why there is no page where one was asked for; None otherwise.
     """
 
     release: Release
     folder: Path
     published: list[Published]
     is_new: bool
+    without_report: str | None = None
 
 
 def run_release(
@@ -76,6 +78,7 @@ def run_release(
     *,
     period: str | None = None,
     correct: str | None = None,
+    report: bool = False,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -86,6 +89,7 @@ def run_release(
         period: Period of the release; None where the series has none.
         correct: Why a published release is replaced by a new version; None for no correction. The
             same reason for the same plan is the same correction.
+        report: Publish an HTML page with the tables.
 
     Returns:
         What there is.
@@ -100,7 +104,7 @@ def run_release(
         options = pipeline_options(beam_options)
     except OptionError as error:
         raise RunError(str(error)) from None
-    steps = _steps(release, plan, period)
+    steps = _steps(release, plan, period, report=report)
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.look(correct)
@@ -110,14 +114,16 @@ def run_release(
         return _published(steps, is_new=is_new)
 
 
-def publish_release(release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None) -> Run:
+def publish_release(
+    release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None, report: bool = False
+) -> Run:
     """Publishes a release whose values are drawn; reads no input and draws nothing.
 
     Raises:
         LedgerError: They are not.
         ConfigError, RunError: As `run_release`.
     """
-    steps = _steps(release, plan, period)
+    steps = _steps(release, plan, period, report=report)
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.aim(None)
         if steps.found is None or steps.found.state not in ("drawn", "published"):
@@ -129,7 +135,9 @@ def publish_release(release: LoadedRelease, plan: ReleasePlan, *, period: str | 
         return _published(steps, is_new=steps.found.state == "drawn")
 
 
-def _steps(release: LoadedRelease, plan: ReleasePlan, text: str | None) -> RunSteps:
+def _steps(
+    release: LoadedRelease, plan: ReleasePlan, text: str | None, *, report: bool
+) -> RunSteps:
     try:
         period = read_period(release.spec.period, text)
     except PeriodError as error:
@@ -137,13 +145,13 @@ def _steps(release: LoadedRelease, plan: ReleasePlan, text: str | None) -> RunSt
     release = replace(release, placeholders=period.placeholders)
     folder = output_folder(release, period)
     planned = plan_file(release, plan)
-    return RunSteps(ReleaseLedger.of(release), plan, planned, period, folder)
+    return RunSteps(ReleaseLedger.of(release), plan, planned, period, folder, report)
 
 
 def _published(steps: RunSteps, *, is_new: bool) -> Run:
     published = steps.publish()
     assert steps.found is not None
-    return Run(steps.found, steps.folder, published, is_new)
+    return Run(steps.found, steps.folder, published, is_new, steps.without_report)
 
 
 @contextmanager

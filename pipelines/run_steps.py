@@ -11,7 +11,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.baselines import fit_baselines
 from pipelines.drawing import CheckedInput, check_release_input, draw
-from pipelines.durable import folder_digest
 from pipelines.folders import check_folders, release_staging
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.output import (
@@ -26,8 +25,10 @@ from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.content import Content
 from pipelines.publication.facts import Facts, now, software
+from pipelines.publication.release_files import release_digest
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
+from pipelines.report.files import add_index, add_report
 
 _UNDER_WAY = ("reserved", "drawing", "drawn")
 
@@ -42,6 +43,8 @@ class RunSteps:
         planned: Its file, as it was before the input was looked at.
         period: Period of the release.
         folder: Where it is published.
+        with_report: Whether an HTML page is published with the tables.
+        without_report: Why there is none, though there should be; None otherwise.
         key: Which release it is; its version is known after `aim`.
         reason: Why it is a correction; empty for none.
         found: The release in the ledger; None while it is not reserved.
@@ -52,6 +55,8 @@ class RunSteps:
     planned: PlanFile
     period: ReleasePeriod
     folder: Path
+    with_report: bool = False
+    without_report: str | None = field(default=None, init=False)
     key: ReleaseKey = field(init=False)
     reason: str = field(default="", init=False)
     found: Release | None = field(default=None, init=False)
@@ -185,15 +190,17 @@ class RunSteps:
             shutil.rmtree(publication, ignore_errors=True)
             formats = self.plan.spec.output.formats
             content = Content(planned, self._facts(found))
-            digest = write_publication(rendered, content, formats, publication)
+            digest = write_publication(rendered, content, formats, publication, self._add_pages)
             found = self.found = ledger.publish(self.key, digest)
-        if not self.folder.is_dir() or folder_digest(self.folder) != found.publication:
-            if not publication.is_dir() or folder_digest(publication) != found.publication:
+        if release_digest(self.folder) != found.publication:
+            if release_digest(publication) != found.publication:
                 raise StagingError(
                     f"the files of {self.key} are neither in {self.folder} nor in {publication}, "
                     "as they were published; allowed: a copy of them, or a correction"
                 )
             promote(publication, self.folder)
+            if self.with_report and self.period.every is not None:
+                self.without_report = self.without_report or add_index(self.folder.parent)
         for key in self._earlier:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
         return published_tables(self.plan, rendered, self.folder) if rendered else []
@@ -246,6 +253,10 @@ class RunSteps:
             f"{self.key} is {found.state} with the plan {found.plan[:12]}, and the config now has "
             f"the plan {self.planned.plan_hash[:12]}; allowed: the config as it was, or {instead}"
         )
+
+    def _add_pages(self, building: Path) -> None:
+        if self.with_report:
+            self.without_report = add_report(building, self.folder)
 
     def _facts(self, found: Release) -> Facts:
         """Returns what the manifest says beside the plan."""

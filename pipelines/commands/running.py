@@ -19,6 +19,7 @@ from pipelines.commands.shared import (
     echo_json,
     refuse,
     several,
+    short,
     user_errors,
 )
 
@@ -38,6 +39,11 @@ Plan = Annotated[
 ]
 
 
+Report = Annotated[
+    bool, typer.Option("--report/--no-report", help="Publish report.html with the tables.")
+]
+
+
 @user_errors
 def run(
     config: Config,
@@ -53,6 +59,7 @@ def run(
         ),
     ] = None,
     plan: Plan = None,
+    report: Report = True,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
@@ -60,7 +67,9 @@ def run(
     with _running():
         from pipelines.run import run_release
 
-        done = run_release(release, planned, beam_options or [], period=period, correct=correct)
+        done = run_release(
+            release, planned, beam_options or [], period=period, correct=correct, report=report
+        )
     _report(done, as_json=as_json)
 
 
@@ -71,6 +80,7 @@ def backfill(
     last: Annotated[str, typer.Option("--to", metavar="PERIOD", help="Last period.")],
     beam_options: BeamOptions = None,
     plan: Plan = None,
+    report: Report = True,
     as_json: Json = False,
 ) -> None:
     """Runs a release for all periods of a range, in order; those that are published stay."""
@@ -86,18 +96,22 @@ def backfill(
         from pipelines.run import run_release
 
         for period in periods:
-            done = run_release(release, planned, beam_options or [], period=period.name)
+            done = run_release(
+                release, planned, beam_options or [], period=period.name, report=report
+            )
             _report(done, as_json=as_json, brief=True)
 
 
 @user_errors
-def publish(config: Config, period: Period = None, as_json: Json = False) -> None:
+def publish(
+    config: Config, period: Period = None, report: Report = True, as_json: Json = False
+) -> None:
     """Publishes a release whose values are drawn already; reads no input."""
     release, planned = _planned(config, None, None)
     with _running():
         from pipelines.run import publish_release
 
-        done = publish_release(release, planned, period=period)
+        done = publish_release(release, planned, period=period, report=report)
     _report(done, as_json=as_json)
 
 
@@ -141,16 +155,21 @@ def _running() -> Iterator[None]:
 
 
 def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
+    if done.without_report is not None:
+        typer.echo(done.without_report, err=True)
     if as_json:
         echo_json(_to_dict(done))
         return
     if brief:
-        typer.echo(f"{done.release.key}: {_happened(done)}, in {_short(done.folder)}")
+        typer.echo(f"{done.release.key}: {_happened(done)}, in {short(done.folder)}")
         return
     for table in done.published:
         _show(table)
     if not done.is_new:
         typer.echo(f"{done.release.key} was {_happened(done)}; nothing was drawn or charged")
+    page = done.folder / "report.html"
+    if page.exists():
+        typer.echo(f"report in {short(page)}")
 
 
 def _happened(done: Run) -> str:
@@ -176,10 +195,4 @@ def _show(table: Published, rows: int = 8) -> None:
     from pipelines.show import show_table
 
     show_table(table.plan, table.frame, rows)
-    typer.echo(f"{several(table.frame.height, 'row')} in {', '.join(map(_short, table.files))}\n")
-
-
-def _short(path: Path) -> str:
-    resolved = path.resolve()
-    here = Path.cwd()
-    return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)
+    typer.echo(f"{several(table.frame.height, 'row')} in {', '.join(map(short, table.files))}\n")

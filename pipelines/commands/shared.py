@@ -84,3 +84,10 @@ def echo_json(value: Any) -> None:
 def several(number: int, noun: str) -> str:
     """Returns `1 row` or `2 rows`."""
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def short(path: Path) -> str:
+    """Returns a path as seen from here, if it is below."""
+    resolved = path.resolve()
+    here = Path.cwd()
+    return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.plan.file import PLAN_FILE
-from pipelines.publication.checksums import SUMS_FILE, sums_text
+from pipelines.publication.checksums import SUMS_FILE, sums_of, sums_text
 from pipelines.publication.content import Content
 from pipelines.publication.datapackage import (
     MANIFEST_FILE,
@@ -26,9 +26,13 @@ DOCUMENTS = (PLAN_FILE, RECORD_FILE)
 
 
 def write_release(
-    folder: Path, content: Content, tables: Mapping[str, pl.DataFrame], formats: Sequence[str]
+    folder: Path,
+    content: Content,
+    tables: Mapping[str, pl.DataFrame],
+    formats: Sequence[str],
+    add_pages: Callable[[Path], None] | None = None,
 ) -> None:
-    """Writes tables, plan, registry record, manifest and hashes.
+    """Writes tables, plan, registry record, manifest, pages and hashes.
 
     The same content and tables give the same bytes in each file.
 
@@ -37,6 +41,7 @@ def write_release(
         content: What the release is described by.
         tables: The tables to publish, by name.
         formats: `parquet`, `csv`.
+        add_pages: Adds files that are made of all others but the hashes.
 
     Raises:
         OSError: A file cannot be written.
@@ -51,22 +56,26 @@ def write_release(
         _write(folder, PLAN_FILE, str(content.file).encode()),
         _write(folder, RECORD_FILE, record_text(registry_record(content)).encode()),
     ]
-    manifest = manifest_text(datapackage(content, files, documents)).encode()
-    every = [
-        *(table.file for of_table in files.values() for table in of_table),
-        *documents,
-        _write(folder, MANIFEST_FILE, manifest),
-    ]
-    _write(folder, SUMS_FILE, sums_text({file.name: file.sha256 for file in every}).encode())
+    _write(folder, MANIFEST_FILE, manifest_text(datapackage(content, files, documents)).encode())
+    if add_pages is not None:
+        add_pages(folder)
+    _write(folder, SUMS_FILE, sums_text(sums_of(folder)).encode())
 
 
-def release_digest(folder: Path) -> str:
+def release_digest(folder: Path) -> str | None:
     """Returns one hash for all files of a release: that of its `SHA256SUMS`.
 
-    Raises:
-        OSError: There is none.
+    Args:
+        folder: The release, wherever it is.
+
+    Returns:
+        The hash; None where there is no release, or a file is not as `SHA256SUMS` has it.
     """
-    return sha256((folder / SUMS_FILE).read_bytes()).hexdigest()
+    path = folder / SUMS_FILE
+    if not path.is_file():
+        return None
+    sums = path.read_bytes()
+    return sha256(sums).hexdigest() if sums == sums_text(sums_of(folder)).encode() else None
 
 
 def _write(folder: Path, name: str, content: bytes) -> FileDigest:

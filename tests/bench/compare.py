@@ -26,7 +26,7 @@ from pipelines import emoji_catalogue, synthetic
 
 HERE = Path(__file__).parent
 BENCH = HERE.parents[1] / ".bench"
-RELEASE_COMMAND = (str(Path(sys.executable).with_name("dp-release")), "run")
+RELEASE_COMMAND = (str(Path(sys.executable).with_name("dp-release")), "run", "--no-report")
 SEED = 7
 ROWS_PER_UNIT = 10
 PEER_ROWS = 1_000_000

@@ -18,6 +18,7 @@ from plan_mutants import DRAWING, PLANNING
 from postprocess_mutants import POST_PROCESSING
 from prepare_mutants import PREPARING
 from publish_mutants import PUBLISHING
+from report_mutants import REPORT
 from selection_mutants import NOISY_COUNTS
 from source_mutants import SOURCES
 from tuning_mutants import TUNING
@@ -42,4 +43,5 @@ MUTANTS = [
     *ONCE_ONLY,
     *TUNING,
     *MANIFESTS,
+    *REPORT,
 ]

@@ -104,7 +104,7 @@ STATES = {
 
 
 def kill(config, place, *arguments):
-    done = command("run", config, *arguments, program=place.program)
+    done = command("run", config, "--no-report", *arguments, program=place.program)
     assert done.returncode == -signal.SIGKILL, (place, done.stderr)
     assert done.stdout == ""
 

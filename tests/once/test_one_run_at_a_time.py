@@ -96,7 +96,7 @@ def held_run(config, place, *arguments):
     folder = config.parent / "hold"
     folder.mkdir()
     program = HELD.format(module=module, name=name, folder=str(folder))
-    process = start("run", config, *arguments, program=program)
+    process = start("run", config, "--no-report", *arguments, program=program)
     try:
         limit = time.monotonic() + START
         while not (folder / "reached").exists():
@@ -187,7 +187,7 @@ def test_a_run_leaves_no_lock_whether_it_fails_or_not(config, monkeypatch):
 
 
 def test_of_runs_that_start_together_one_draws(config):
-    runs = [start("run", config) for _ in range(4)]
+    runs = [start("run", config, "--no-report") for _ in range(4)]
     done = [finish(process) for process in runs]
     assert {code for code, _, _ in done} <= {0, 1}
     assert any(code == 0 for code, _, _ in done)

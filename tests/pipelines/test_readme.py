@@ -90,7 +90,7 @@ def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config)
     tables = {
         f"{table}.{kind}" for table in ("by_country", "totals") for kind in ("csv", "parquet")
     }
-    assert names == {*DOCUMENTS, *tables}
+    assert names == {*DOCUMENTS, "report.html", *tables}
     totals = pl.read_parquet(folder / "totals.parquet")
     assert totals.columns == ["country", "users", "users_std", "users_low", "users_high"]
     assert totals["country"].to_list() == ["DE", "US", "XX"]
@@ -407,7 +407,11 @@ def test_a_tilde_in_the_output_folder_is_the_home(tmp_path):
     config = write_release(tmp_path / "configs", "~/published/r")
     done = command("run", config, cwd=tmp_path, home=home)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {path.name for path in (home / "published" / "r").iterdir()} == {*DOCUMENTS, "t.csv"}
+    assert {path.name for path in (home / "published" / "r").iterdir()} == {
+        *DOCUMENTS,
+        "report.html",
+        "t.csv",
+    }
     assert not list(tmp_path.rglob("~*"))
 
 

@@ -97,7 +97,7 @@ def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path
     done = command("run", events)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *(*DOCUMENTS, "t.parquet", "t.csv", "known.parquet", "known.csv")
+        *(*DOCUMENTS, "report.html", "t.parquet", "t.csv", "known.parquet", "known.csv")
     }
     lines = [line for line in done.stdout.splitlines() if line]
     assert lines[0] == "t, largest uses first, with 95 % intervals"
@@ -108,6 +108,7 @@ def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path
     for line in lines[2:5]:
         assert re.fullmatch(rf" (DE|FR) +2024-01-0\d +{counts} +{counts} +{seconds} ?", line)
     assert {line.split()[0] for line in lines[8:11]} == {"DE", "FR", "XX"}
+    assert lines[-1] == f"report in {tmp_path}/out/report.html"
     assert_nothing_left_beside(tmp_path)
 
 
@@ -159,7 +160,7 @@ def test_formats_are_the_ones_asked_for(tmp_path, events):
     events.write_text(events.read_text().replace("[parquet, csv]", "[csv]"))
     run(events)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {*DOCUMENTS, "t.csv", "known.csv"}
+    assert names == {*DOCUMENTS, "report.html", "t.csv", "known.csv"}
 
 
 WHEN = datetime(2024, 2, 28, 12, 30, 15, 250_000)
@@ -313,6 +314,7 @@ def test_another_plan_is_refused_and_a_correction_leaves_nothing_of_the_old_rele
     second = files_below(tmp_path / "out")
     assert {path.stem for path in second} == {
         *(Path(name).stem for name in DOCUMENTS),
+        "report",
         "t",
         "renamed",
     }
@@ -650,7 +652,7 @@ def without_reader(*arguments):
 def test_a_release_whose_output_nobody_reads_is_published(tmp_path, events):
     assert without_reader("run", events) == (141, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *(*DOCUMENTS, "t.parquet", "t.csv", "known.parquet", "known.csv")
+        *(*DOCUMENTS, "report.html", "t.parquet", "t.csv", "known.parquet", "known.csv")
     }
     assert published(tmp_path).height == 3
     assert_nothing_left_beside(tmp_path)

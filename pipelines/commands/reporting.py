@@ -1,0 +1,33 @@
+"""`report`, which makes pages of what is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.shared import refuse, short, user_errors
+
+
+@user_errors
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A published release, or a series of them.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where the page goes. Default: in the folder."),
+    ] = None,
+) -> None:
+    """Makes the HTML page of a release, or the index of a series, from published files alone."""
+    from pipelines.report.files import write_page
+    from pipelines.report.published import ReportError
+
+    try:
+        path = write_page(folder, out)
+    except ReportError as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename} cannot be written: {error.strerror}")
+    typer.echo(short(path))

@@ -1,0 +1,153 @@
+"""What changed since the release before, number by number, against the noise of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.plan.changes import plan_changes
+from pipelines.report.bars import Bar, bar_chart
+from pipelines.report.drawing import TOP
+from pipelines.report.grid import Grid
+from pipelines.report.published import PublishedRelease, PublishedTable
+from pipelines.report.svg import Figure
+from pipelines.report.words import OTHER, key_text, number_with_error, row_texts, visible
+from transforms.mechanisms import NoiseKind
+from transforms.published.changes import compare, larger_than_noise
+
+
+@dataclass(frozen=True)
+class TableChanges:
+    """The changes of one table.
+
+    Attributes:
+        compared: Numbers that both releases have.
+        larger: How many of them changed by more than noise explains.
+        only_now: Rows that only the later release has.
+        only_before: Rows that only the earlier release has.
+        figure: The changes that stand out most from noise; None without any.
+        grid: The same as a table; None without any.
+    """
+
+    compared: int
+    larger: int
+    only_now: int
+    only_before: int
+    figure: Figure | None
+    grid: Grid | None
+
+
+@dataclass(frozen=True)
+class ReleaseChanges:
+    """The changes of a release.
+
+    Attributes:
+        before: Name of the earlier release.
+        plans: How the plans differ, in words; changes may come from that.
+        compared: Numbers that were compared, in all tables.
+        larger: How many of them changed by more than noise explains.
+        tables: The changes of each table that both releases have, with the same keys.
+    """
+
+    before: str
+    plans: Sequence[str]
+    compared: int
+    larger: int
+    tables: Mapping[str, TableChanges]
+
+
+def release_changes(now: PublishedRelease, before: PublishedRelease) -> ReleaseChanges:
+    """Compares a release with an earlier one of its series.
+
+    Which changes are larger than noise is decided over all numbers of the release together
+    (`transforms.published.changes.larger_than_noise`).
+    """
+    pairs = {
+        table.name: (table, old)
+        for table in now.tables
+        if (old := before.table(table.name)) is not None and old.keys == table.keys
+    }
+    frames = {name: _compared(table, old) for name, (table, old) in pairs.items()}
+    p_values = pl.concat(
+        [frame["p_value"] for frame in frames.values() if not frame.is_empty()]
+        or [pl.Series("p_value", [], pl.Float64)]
+    )
+    called = larger_than_noise(p_values.to_numpy())
+    tables = {}
+    start = 0
+    for place, (name, frame) in enumerate(frames.items(), 1):
+        marked = frame.with_columns(pl.Series("larger", called[start : start + frame.height]))
+        start += frame.height
+        tables[name] = _table_changes(*pairs[name], marked, f"t{place}-change")
+    return ReleaseChanges(
+        before.name,
+        [str(change) for change in plan_changes(before.plan, now.plan)],
+        len(called),
+        int(called.sum()),
+        tables,
+    )
+
+
+def _compared(table: PublishedTable, old: PublishedTable) -> pl.DataFrame:
+    noise: dict[str, NoiseKind] = {
+        number: "gaussian" if table.noise[number] == old.noise[number] == "gaussian" else "laplace"
+        for number in table.numbers
+        if number in old.numbers
+    }
+    return compare(table.frame, old.frame, table.keys, noise)
+
+
+def _table_changes(
+    table: PublishedTable, old: PublishedTable, frame: pl.DataFrame, prefix: str
+) -> TableChanges:
+    keys = table.keys
+    gone = old.frame.join(table.frame, on=keys, how="anti", nulls_equal=True).height
+    new = table.frame.join(old.frame, on=keys, how="anti", nulls_equal=True).height
+    if frame.is_empty():
+        return TableChanges(0, 0, new, gone, None, None)
+    top = frame.sort("p_value", maintain_order=True).head(TOP)
+    several = len(table.numbers) > 1
+    bars, rows = [], []
+    for row in top.iter_rows(named=True):
+        texts = [row[key] for key in keys]
+        what = [visible(row["column"], 60)] if several else []
+        names = [*row_texts(keys, texts), *what]
+        bar = Bar(names, row["change"], row["low"], row["high"])
+        bars.append(bar)
+        other = all(text is None for text in texts)
+        rows.append(
+            [
+                *(OTHER if other else key_text(text) for text in texts),
+                visible(row["column"]),
+                number_with_error(row["before"], None, None),
+                number_with_error(row["after"], None, None),
+                bar.shown,
+                f"{row['std']:,.3g}",
+                "yes" if row["larger"] else "no",
+            ]
+        )
+    columns = [
+        *map(visible, keys),
+        "number",
+        "before",
+        "now",
+        "change",
+        "std of change",
+        "beyond noise",
+    ]
+    caption = "The changes that stand out most from noise"
+    return TableChanges(
+        frame.height,
+        int(frame["larger"].sum()),
+        new,
+        gone,
+        bar_chart(
+            bars,
+            f"{prefix}-bars",
+            f"Changes of {visible(table.name)}",
+            f"{caption}, with 95 % intervals of each change",
+        ),
+        Grid(f"{prefix}-table", caption, columns, len(keys) + 1, rows),
+    )
