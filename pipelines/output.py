@@ -17,6 +17,7 @@ from pipelines.publication.content import Content
 from pipelines.publication.place import building_folder, put_in_place
 from pipelines.publication.release_files import release_digest, write_release
 from pipelines.publication.series_index import write_index
+from transforms.accounting import AccountingError
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render
@@ -76,7 +77,7 @@ def write_publication(
 
 
 def promote(publication: Path, folder: Path) -> None:
-    """Puts the files of a release where readers look, all together, and lists them in the index.
+    """Puts the files of a release where readers look, all together.
 
     Args:
         publication: Private folder with the files.
@@ -86,8 +87,12 @@ def promote(publication: Path, folder: Path) -> None:
     with building_folder(folder) as building:
         shutil.copytree(publication, building, dirs_exist_ok=True)
         put_in_place(building, folder, replace=True)
-    with suppress(OSError):  # The release is out; whoever publishes next makes the index anew.
-        write_index(folder.parent)
+
+
+def list_releases(folder: Path) -> None:
+    """Writes the index of the releases in a folder; that they are out does not depend on it."""
+    with suppress(OSError, AccountingError):
+        write_index(folder)
 
 
 def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

@@ -15,6 +15,7 @@ from pipelines.folders import check_folders, release_staging
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.output import (
     Published,
+    list_releases,
     promote,
     published_tables,
     render_release,
@@ -199,8 +200,9 @@ class RunSteps:
                     "as they were published; allowed: a copy of them, or a correction"
                 )
             promote(publication, self.folder)
-            if self.with_report and self.period.every is not None:
-                self.without_report = self.without_report or add_index(self.folder.parent)
+        list_releases(self.folder.parent)
+        if self.with_report and self.period.every is not None:
+            self.without_report = self.without_report or add_index(self.folder.parent)
         for key in self._earlier:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
         return published_tables(self.plan, rendered, self.folder) if rendered else []

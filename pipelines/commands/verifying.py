@@ -1,4 +1,4 @@
-"""`verify`, which needs nothing but what is published."""
+"""`verify`, which needs nothing but what is published, or the ledger too."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ def verify(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A published release, or a folder of them.")
     ],
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger",
+            metavar="PLACE",
+            help="Hold it against this ledger too: a file, or gs://bucket/object.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Checks hashes, tables, manifest and privacy cost of a publication; reads nothing else.
+    """Checks hashes, tables, manifest and privacy cost of a publication.
 
     Exits with 3 when something is wrong.
     """
+    from pipelines.ledger import open_store
     from pipelines.publication.verify_folder import (
         NoReleaseError,
         verifications_json,
@@ -28,8 +37,10 @@ def verify(
         verify_folder,
     )
 
+    if ledger is not None and "://" not in ledger and not Path(ledger).exists():
+        refuse(f"there is no ledger {ledger}; allowed: the file that the config names")
     try:
-        found = verify_folder(folder)
+        found = verify_folder(folder, None if ledger is None else open_store(ledger))
     except NoReleaseError as error:
         refuse(str(error))
     except OSError as error:

@@ -4,7 +4,8 @@ Anything in the folder that was changed by hand is found by hashes. What was cha
 its hashes is found where it does not follow: the manifest and the registry record are made again
 from plan and tables, the plan is worked out again (`verify_plan`), and tables are held against it
 (`verify_tables`). What follows from nothing else (a value and its interval moved together, the
-title, the ledger entry) only the ledger can tell, which keeps the hash of `SHA256SUMS`.
+title, the ledger entry) only the ledger can tell, which keeps the hash of `SHA256SUMS`
+(`verify_ledger`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipelines.ledger import LedgerStore
 from pipelines.plan.file import PLAN_FILE, PlanFileError, read_plan_file
 from pipelines.publication.checksums import SUMS_FILE, read_sums
 from pipelines.publication.compare import mismatches
@@ -32,6 +34,7 @@ from pipelines.publication.registry_record import RECORD_FILE, record_text, regi
 from pipelines.publication.release_files import DOCUMENTS
 from pipelines.publication.stated import check_texts
 from pipelines.publication.table_files import read_table, table_bytes
+from pipelines.publication.verify_ledger import ledger_problems
 from pipelines.publication.verify_plan import plan_problems
 from pipelines.publication.verify_tables import level_problems, table_problems
 from pipelines.spec.about_spec import AboutSpec
@@ -70,17 +73,19 @@ class Verification:
         }
 
 
-def verify_release(folder: Path) -> Verification:
+def verify_release(folder: Path, ledger: LedgerStore | None = None) -> Verification:
     """Checks hashes, schema, manifest, plan and price of a release.
 
     Args:
-        folder: The published folder. Nothing else is read.
+        folder: The published folder.
+        ledger: The ledger that it was charged to; None to read nothing but the folder.
 
     Returns:
         What was found; no problems for a release as it was published.
 
     Raises:
         OSError: The folder or a file in it cannot be read.
+        StoreError: The ledger cannot be read.
     """
     found = {path.name: path for path in sorted(folder.iterdir())}
     right, problems = _hashes(found)
@@ -96,6 +101,8 @@ def verify_release(folder: Path) -> Verification:
     problems += [f"{PLAN_FILE}: {line}" for line in wrong_plan]
     if not wrong_plan and len(right) == len(found) - 1:
         problems += _contents(folder, found, content, manifest)
+    if ledger is not None:
+        problems += ledger_problems(folder, content, ledger)
     return Verification(
         folder,
         tuple(problems),

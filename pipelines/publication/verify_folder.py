@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipelines.ledger import LedgerStore
 from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.compare import mismatches
@@ -21,11 +22,12 @@ class NoReleaseError(Exception):
     """A folder holds neither a release nor an index of releases."""
 
 
-def verify_folder(folder: Path) -> tuple[Verification, ...]:
+def verify_folder(folder: Path, ledger: LedgerStore | None = None) -> tuple[Verification, ...]:
     """Checks a release, or each release of a folder and then their index.
 
     Args:
         folder: A published release, or a folder with `releases.json`.
+        ledger: The ledger that they were charged to; None to read nothing but the folder.
 
     Returns:
         What was found in each, in the order of their names.
@@ -33,16 +35,17 @@ def verify_folder(folder: Path) -> tuple[Verification, ...]:
     Raises:
         NoReleaseError: It is neither.
         OSError: Something cannot be read.
+        StoreError: The ledger cannot be read.
     """
     if _holds_release(folder):
-        return (verify_release(folder),)
+        return (verify_release(folder, ledger),)
     if not (folder / INDEX_FILE).is_file():
         raise NoReleaseError(
             f"{folder} holds no release; allowed: a folder with {SUMS_FILE}, as dp-release run "
             f"publishes it, or one with {INDEX_FILE}"
         )
     releases = tuple(
-        verify_release(child)
+        verify_release(child, ledger)
         for child in sorted(folder.iterdir())
         if not child.name.startswith(".") and _holds_release(child)
     )

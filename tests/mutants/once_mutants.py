@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 from places import KILLS, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
 
+WITH_LEDGER = "tests/once/test_verify_with_the_ledger.py"
 _KILLED = f"{KILLS}::test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge"
 
 ONCE_ONLY = [
@@ -206,5 +207,19 @@ ONCE_ONLY = [
         "mechanism.losses for table in plan.tables for mechanism in "
         "list(table.mechanisms.values())[:1]",
         (f"{REQUESTS}::test_a_request_has_every_mechanism_and_every_column_that_is_read",),
+    ),
+    Mutant(
+        "files_are_not_held_against_the_ledger",
+        "pipelines/publication/verify_ledger.py",
+        "if release_digest(folder) != release.publication:",
+        "if release_digest(folder) is None:",
+        (f"{WITH_LEDGER}::test_a_value_that_was_moved_with_its_interval_and_all_hashes_is_found",),
+    ),
+    Mutant(
+        "a_withdrawn_release_verifies",
+        "pipelines/publication/verify_ledger.py",
+        'if release.state == "withdrawn":',
+        'if release.state == "nothing":',
+        (f"{WITH_LEDGER}::test_a_withdrawn_release_is_found",),
     ),
 ]

@@ -90,7 +90,7 @@ def test_the_release_runs_and_has_the_columns_that_the_text_names(readme_config)
     tables = {
         f"{table}.{kind}" for table in ("by_country", "totals") for kind in ("csv", "parquet")
     }
-    assert names == {*DOCUMENTS, "report.html", *tables}
+    assert names == {*DOCUMENTS, *tables}
     totals = pl.read_parquet(folder / "totals.parquet")
     assert totals.columns == ["country", "users", "users_std", "users_low", "users_high"]
     assert totals["country"].to_list() == ["DE", "US", "XX"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from publications import LISTED, SELECTED, make_publication, read_json, write_config, write_json
 
-from pipelines.output import promote
+from pipelines.output import list_releases, promote
 from pipelines.plan import plan_release
 from pipelines.publication import series_index as module
 from pipelines.publication.series_index import series_index, write_index
@@ -147,6 +147,7 @@ def test_an_index_that_cannot_be_written_does_not_unmake_a_publication(tmp_path,
     monkeypatch.setattr(module, "series_index", full)
     made = make_publication(tmp_path / "made", index=False)
     promote(made, tmp_path / "out")
+    list_releases(tmp_path)
     assert (tmp_path / "out" / "SHA256SUMS").exists()
     assert not list(tmp_path.glob("*.partial"))
 
