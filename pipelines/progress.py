@@ -25,7 +25,7 @@ def bytes_read() -> int:
 
 
 @contextmanager
-def progress(total_bytes: int, *, interval: float = 5.0) -> Iterator[None]:
+def progress(total_bytes: int, *, interval: float = 30.0) -> Iterator[None]:
     """Shows progress on the standard error stream while the body runs.
 
     On a terminal it is a bar; elsewhere a line of text each `interval` seconds.
