@@ -16,8 +16,9 @@ from pipelines import synthetic
 from pipelines.plan import plan_release
 from pipelines.spec import ConfigError, load_release
 from pipelines.spec.tables import release_tables
-from pipelines.tune_command import TuneError, TuneOptions, text, tune
-from pipelines.tune_patch import Change, apply_patch, patch_data, patch_text
+from pipelines.tune.options import TuneError, TuneOptions
+from pipelines.tune.patch import Change, apply_patch, patch_data, patch_text
+from pipelines.tune.tuning import text, tune
 from transforms.draw import draw
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
@@ -309,11 +310,11 @@ def without_noise(values, mechanism):
 def measured(config, monkeypatch, add_noise):
     """The histograms of an accounted tuning, with other noise, and its text."""
     found = {}
-    from pipelines import tune_run
+    from pipelines.tune import measure as measuring
 
-    measure = tune_run.measure
+    measure = measuring.measure
     monkeypatch.setattr(histograms, "add_noise", add_noise)
-    monkeypatch.setattr(tune_run, "measure", lambda *of: found.update(measure(*of)) or found)
+    monkeypatch.setattr(measuring, "measure", lambda *of: found.update(measure(*of)) or found)
     done = tuned(config, epsilon=1.0, record=config.with_name("record.json"))
     monkeypatch.undo()
     return found, text(done, TuneOptions())

@@ -25,7 +25,7 @@ from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
 from pipelines.run import RunError
 from pipelines.staging import DrawnTwiceError
-from pipelines.tuning import TuningPlan, histogram_noise
+from pipelines.tune.plan import TuningPlan, histogram_noise
 from transforms.hashing import HashKey
 from transforms.tuning.ptransform import TuneTables
 from transforms.tuning.stages import TuningTable

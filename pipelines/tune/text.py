@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.tuning import Recommendation, TuningPlan
+from pipelines.tune.plan import TuningPlan
+from pipelines.tune.recommend import Recommendation
 from transforms.bounds import Bounds
 from transforms.tuning.best import PARTS, PointError
 from transforms.tuning.grid import not_modelled
