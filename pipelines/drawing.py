@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,7 +63,9 @@ class CheckedInput:
     @property
     def size(self) -> int:
         """About how many bytes it has."""
-        return input_size(self.source, self.files)
+        if isinstance(self.source, BigQueryInput):
+            return self.source.size
+        return sum(file.size for file in self.files)
 
 
 def check_release_input(
@@ -106,31 +108,24 @@ def draw(
     """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
-    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
-        _run_pipeline(checked, key, folder, options)
+    _run_pipeline(checked, key, folder, options)
     return {table.name: _read_staged(folder, table, checked.prepared) for table in tables}
 
 
-def read_rows(
-    source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
-) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:
-    """Returns what reads the rows of an input.
+@contextmanager
+def input_pipeline(
+    checked: CheckedInput, options: PipelineOptions
+) -> Iterator[PCollection[pa.Table]]:
+    """Makes a pipeline over an input and runs it at the end, with a progress bar where it is local.
 
-    Args:
-        source: The input.
-        files: Its files; none for BigQuery.
-        schema: Types of the columns that are read.
+    Yields:
+        The prepared rows of the period.
     """
-    if isinstance(source, BigQueryInput):
-        return ReadBigQuery(source)
-    return ReadRows(source, files, schema)
-
-
-def input_size(source: Input | BigQueryInput, files: Sequence[InputFile]) -> int:
-    """Returns about how many bytes an input has."""
-    if isinstance(source, BigQueryInput):
-        return source.size
-    return sum(file.size for file in files)
+    with (
+        progress(checked.size) if checked.files and is_local(options) else nullcontext(),
+        beam.Pipeline(options=options) as pipeline,
+    ):
+        yield _prepared(checked, pipeline | "Read" >> _reading(checked))
 
 
 def unit_shards(input_bytes: int) -> int:
@@ -148,9 +143,7 @@ def _run_pipeline(
     checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions
 ) -> None:
     plan = checked.plan
-    with beam.Pipeline(options=options) as pipeline:
-        reading = read_rows(checked.source, checked.files, checked.read)
-        rows = _prepared(checked, pipeline | "Read" >> reading)
+    with input_pipeline(checked, options) as rows:
         tables = rows | "Aggregate" >> DrawTables(
             plan.spec.privacy.unit,
             plan.tables,
@@ -161,6 +154,12 @@ def _run_pipeline(
         for table in plan.tables:
             stage = StageTable(str(folder), table.name)
             _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
+
+
+def _reading(checked: CheckedInput) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:
+    if isinstance(checked.source, BigQueryInput):
+        return ReadBigQuery(checked.source)
+    return ReadRows(checked.source, checked.files, checked.read)
 
 
 def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:

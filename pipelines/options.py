@@ -12,13 +12,14 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import create_runner
 
+from pipelines.failures import RunError
 from pipelines.spec import did_you_mean
 
 LOCAL_RUNNER = "FnApiRunner"
 """What runs a pipeline on this machine. `DirectRunner` may choose another one by itself."""
 
 
-class OptionError(Exception):
+class OptionError(RunError):
     """A Beam option is wrong."""
 
 

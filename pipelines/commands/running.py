@@ -141,7 +141,7 @@ def _planned(
 def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
-    from pipelines.run import RunError
+    from pipelines.failures import RunError
 
     gc.freeze()
     gc.enable()

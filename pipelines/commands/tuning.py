@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import BeamOptions, Config, refuse, user_errors
+from pipelines.commands.shared import BeamOptions, Config, Period, refuse, user_errors
 
 
 @user_errors
@@ -30,6 +30,7 @@ def tune(
         ),
     ] = None,
     delta: Annotated[float | None, typer.Option("--delta", help="Goes with --epsilon.")] = None,
+    period: Period = None,
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="Tune one table only.")
     ] = None,
@@ -64,7 +65,7 @@ def tune(
     from pipelines.tune.tuning import tune as tune_release
 
     options = TuneOptions(
-        public_data, unaccounted, epsilon, delta, table, grid or (), out, plot, record, json
+        public_data, unaccounted, epsilon, delta, period, table, grid or (), out, plot, record, json
     )
     try:
         tuned = tune_release(config, options, beam_options or [])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.spec import did_you_mean
 from pipelines.tune.plan import TuningMode
+from pipelines.tune.plot import check_plot
 from transforms.budget import Budget
 from transforms.tuning.grid import Candidates
 
@@ -33,6 +35,7 @@ class TuneOptions:
         unaccounted: The data are private and looked at without accounting.
         epsilon: Budget of accounted tuning.
         delta: Its delta.
+        period: The period whose input is looked at; None for a series without periods.
         table: The one table to tune.
         grid: What to try: `l0=1,2,4`.
         out: File for the patch.
@@ -45,6 +48,7 @@ class TuneOptions:
     unaccounted: bool = False
     epsilon: float | None = None
     delta: float | None = None
+    period: str | None = None
     table: str | None = None
     grid: Sequence[str] = ()
     out: Path | None = None
@@ -93,3 +97,20 @@ class TuneOptions:
             return Candidates(**found)  # type: ignore[arg-type]
         except ValueError as error:
             raise TuneError(f"--grid: {error}") from None
+
+    def check_files(self) -> None:
+        """Checks that what is found can be written, before it is paid for.
+
+        Raises:
+            TuneError: It cannot.
+        """
+        for option, path in (("--out", self.out), ("--plot", self.plot)):
+            if path is None:
+                continue
+            if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise TuneError(f"{option} is {path}; allowed: a file that can be written")
+        if self.plot is not None:
+            try:
+                check_plot(self.plot)
+            except ValueError as error:
+                raise TuneError(str(error)) from None

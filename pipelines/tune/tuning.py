@@ -5,17 +5,23 @@ from __future__ import annotations
 import gc
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
+from pipelines.folders import scratch_folder
+from pipelines.periods import PeriodError, ReleasePeriod, read_period
 from pipelines.plan import plan_release
 from pipelines.spec import LoadedRelease, load_release
 from pipelines.tune.options import TuneError, TuneOptions
 from pipelines.tune.patch import changes, patch_text
 from pipelines.tune.plan import TuningPlan, plan_tuning
-from pipelines.tune.plot import check_plot, plot_tuning
+from pipelines.tune.plot import plot_tuning
 from pipelines.tune.recommend import Recommendation, recommend, table_errors
 from pipelines.tune.text import UNACCOUNTED, report_lines, to_dict, tuning_record
 
@@ -52,43 +58,59 @@ def tune(config: Path, options: TuneOptions, beam_options: Sequence[str]) -> Tun
         TuneError: The command line is wrong, or tuning failed.
     """
     mode, candidates = options.mode(), options.candidates()
-    if options.plot is not None:
-        try:
-            check_plot(options.plot)
-        except ValueError as error:
-            raise TuneError(str(error)) from None
+    options.check_files()
     release = load_release(config)
+    try:
+        period = read_period(release.spec.period, options.period)
+    except PeriodError as error:
+        raise TuneError(str(error)) from None
     plan = plan_tuning(release, plan_release(release), mode, candidates, options.table)
     files = []
     if mode.declaration != "public":
         when = datetime.now(UTC)
         record = options.record or _default_record(release, when)
-        _write(record, json.dumps(tuning_record(plan, when), indent=2) + "\n")
+        with _writing(record):
+            record.write_text(json.dumps(tuning_record(plan, when), indent=2) + "\n", "utf-8")
         files.append(record)
-    # Beam's log repeats exception texts, which may hold private values; they go to a private file.
-    logging.basicConfig(level=logging.CRITICAL)
-    from pipelines.run import RunError
-    from pipelines.tune.measure import measure
-
-    gc.freeze()
-    gc.enable()
-    try:
-        measured = measure(plan, beam_options)
-    except RunError as error:
-        raise TuneError(str(error)) from None
+    measured = _look(plan, period, beam_options)
     totals = {name: table_errors(plan, name, found) for name, found in measured.items()}
     found = recommend(plan, totals)
     patch = patch_text(release, changes(plan, found), _comment(config, plan))
     if options.out is not None:
-        _write(options.out, patch)
+        with _writing(options.out):
+            options.out.write_text(patch, encoding="utf-8")
         files.append(options.out)
     if options.plot is not None:
-        try:
+        with _writing(options.plot):
             plot_tuning(found, options.plot)
-        except OSError as error:
-            raise TuneError(f"{options.plot} cannot be written: {error.strerror}") from None
         files.append(options.plot)
     return Tuned(plan, found, patch, files)
+
+
+def _look(
+    plan: TuningPlan, period: ReleasePeriod, beam_options: Sequence[str]
+) -> dict[str, pl.DataFrame]:
+    """Reads the input of a period, under the lock of the series."""
+    # Beam's log repeats exception texts, which may hold private values; they go to a private file.
+    logging.basicConfig(level=logging.CRITICAL)
+    from pipelines.drawing import check_release_input
+    from pipelines.failures import RunError, failures
+    from pipelines.options import pipeline_options
+    from pipelines.tune.measure import measure
+
+    gc.freeze()
+    gc.enable()
+    release = replace(plan.release, placeholders=period.placeholders)
+    try:
+        runner = pipeline_options(beam_options)
+        checked = check_release_input(release, plan.plan, period)
+        with scratch_folder(release) as folder:
+            with failures(folder, "tuning", "nothing was written"):
+                measured = measure(plan, checked, folder, runner)
+            shutil.rmtree(folder)
+    except RunError as error:
+        raise TuneError(str(error)) from None
+    return measured
 
 
 def text(tuned: Tuned, options: TuneOptions) -> str:
@@ -123,8 +145,9 @@ def _default_record(release: LoadedRelease, when: datetime) -> Path:
     return folder / f"tuning-{when:%Y%m%dT%H%M%S%fZ}.json"
 
 
-def _write(path: Path, content: str) -> None:
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        path.write_text(content, encoding="utf-8")
+        yield
     except OSError as error:
         raise TuneError(f"{path} cannot be written: {error.strerror}") from None

@@ -10,10 +10,11 @@ import pytest
 from once_release import book, command, files, kinds, run, state, write_release
 
 from pipelines.drawing import draw
+from pipelines.failures import RunError
 from pipelines.ledger import BrokenLedgerError, LedgerError, RefusedError, ReleaseKey
 from pipelines.plan import plan_release
 from pipelines.release_staging import StagingError
-from pipelines.run import RunError, publish_release
+from pipelines.run import publish_release
 from pipelines.spec import ConfigError, load_release
 from transforms.hashing import HashKey
 

@@ -16,6 +16,7 @@ from pipelines import synthetic
 from pipelines.plan import plan_release
 from pipelines.spec import ConfigError, load_release
 from pipelines.spec.tables import release_tables
+from pipelines.tune import measure as measuring
 from pipelines.tune.options import TuneError, TuneOptions
 from pipelines.tune.patch import Change, apply_patch, patch_data, patch_text
 from pipelines.tune.tuning import text, tune
@@ -310,8 +311,6 @@ def without_noise(values, mechanism):
 def measured(config, monkeypatch, add_noise):
     """The histograms of an accounted tuning, with other noise, and its text."""
     found = {}
-    from pipelines.tune import measure as measuring
-
     measure = measuring.measure
     monkeypatch.setattr(histograms, "add_noise", add_noise)
     monkeypatch.setattr(measuring, "measure", lambda *of: found.update(measure(*of)) or found)
