@@ -71,11 +71,15 @@ class BudgetReport:
             yield ""
             yield f"left for input of {self.day}"
             yield _table(width, ("cap", "used", "left"), map(_room_row, self.rooms))
-        if not self.lines:
-            yield ""
-            yield "nothing was spent"
-            return
         yield ""
+        if self.lines:
+            yield from self._spent(width)
+        else:
+            yield "nothing was spent"
+        for note in self.notes:
+            yield f"unaccounted, entry {note.entry}: {note.reason}"
+
+    def _spent(self, width: int) -> Iterator[str]:
         yield f"lost by all releases together, at delta {self.delta:g}"
         head = ("one", "where most", "releases", "epsilon", "rho")
         yield _table(width, head, map(_loss_row, self.losses))
@@ -83,8 +87,6 @@ class BudgetReport:
         yield f"history; together about one unit of all days, at delta {self.delta:g}"
         columns = ("entry", "release", "state", "input of", "unit", "epsilon", "together")
         yield _table(width, columns, map(_line_row, self.lines))
-        for note in self.notes:
-            yield f"unaccounted, entry {note.entry}: {note.reason}"
 
 
 def budget_report(release: LoadedRelease, day: date, delta: float | None = None) -> BudgetReport:

@@ -20,13 +20,16 @@ def tune(
     unaccounted: Annotated[
         bool,
         typer.Option(
-            "--unaccounted", help="The input is private; look at it exactly, which is NOT private."
+            "--unaccounted",
+            help="The input is private; look at it exactly, which is NOT private. The ledger and "
+            "the manifests of later releases say so.",
         ),
     ] = False,
     epsilon: Annotated[
         float | None,
         typer.Option(
-            "--epsilon", help="The input is private; pay this much, beside the release, to look."
+            "--epsilon",
+            help="The input is private; charge the ledger this much, beside the release, to look.",
         ),
     ] = None,
     delta: Annotated[float | None, typer.Option("--delta", help="Goes with --epsilon.")] = None,
@@ -49,15 +52,9 @@ def tune(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw the errors, as .svg or .html."),
     ] = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            "--record",
-            metavar="FILE",
-            help="Where to note a look at private data. Default: in the staging folder.",
-        ),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print all that was tried as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all that was tried as JSON.")
+    ] = False,
 ) -> None:
     """Finds better bounds, clips and shares, in one pass over the input; releases nothing."""
     from pipelines.tune.options import TuneError, TuneOptions
@@ -65,13 +62,13 @@ def tune(
     from pipelines.tune.tuning import tune as tune_release
 
     options = TuneOptions(
-        public_data, unaccounted, epsilon, delta, period, table, grid or (), out, plot, record, json
+        public_data, unaccounted, epsilon, delta, period, table, grid or (), out, plot, as_json
     )
     try:
         tuned = tune_release(config, options, beam_options or [])
     except TuneError as error:
         refuse(str(error))
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        typer.echo("interrupted; what was charged is spent", err=True)
         raise typer.Exit(130) from None
     typer.echo(text(tuned, options))

@@ -15,9 +15,9 @@ from transforms.tuning.grid import Candidates
 
 WHICH_DATA = (
     "tuning looks at the data, so say which data they are, with exactly one of: --public-data, if "
-    "they are public or synthetic; --epsilon, to pay for it with a budget of its own: noisy "
-    "histograms; --unaccounted, to look at private data exactly, which is not private and is noted "
-    "down as unaccounted"
+    "they are public or synthetic; --epsilon, to pay for it with a budget of its own, which the "
+    "ledger is charged with: noisy histograms; --unaccounted, to look at private data exactly, "
+    "which is not private and is noted in the ledger as unaccounted"
 )
 _WHOLE = ("l0", "linf", "l1")
 
@@ -40,7 +40,6 @@ class TuneOptions:
         grid: What to try: `l0=1,2,4`.
         out: File for the patch.
         plot: File for the plot.
-        record: File for the record.
         json: Whether to print JSON.
     """
 
@@ -53,7 +52,6 @@ class TuneOptions:
     grid: Sequence[str] = ()
     out: Path | None = None
     plot: Path | None = None
-    record: Path | None = None
     json: bool = False
 
     def mode(self) -> TuningMode:
