@@ -26,6 +26,7 @@ cannot come out any more, and one that is out cannot be given up.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -166,8 +167,18 @@ def _failures(steps: RunSteps) -> Iterator[None]:
             if interrupted:
                 raise KeyboardInterrupt from None
             details = Path(steps.ledger.release.staging_folder) / "error.txt"
-            details.write_text(traceback.format_exc(), encoding="utf-8")
-            raise RunError(
-                f"the run failed with {type(error).__name__}; nothing was published; "
-                f"details, which may hold private values: {details}"
-            ) from None
+            raise RunError(_what_failed(error, details)) from None
+
+
+def _what_failed(error: BaseException, details: Path) -> str:
+    """Keeps the details of a failure, if that can be, and returns what may be said of it."""
+    kind = type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None:
+        # The text of an error number, which the error itself may say together with anything.
+        kind += f" ({os.strerror(error.errno)})"
+    said = f"the run failed with {kind}; nothing was published"
+    try:
+        details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError as problem:
+        return f"{said}; {details} cannot be written: {problem.strerror}"
+    return f"{said}; details, which may hold private values: {details}"

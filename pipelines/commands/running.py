@@ -141,13 +141,14 @@ def _planned(
 def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
+    from pipelines.release_staging import StagingError
     from pipelines.run import RunError
 
     gc.freeze()
     gc.enable()
     try:
         yield
-    except RunError as error:
+    except (RunError, StagingError) as error:
         refuse(str(error))
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
