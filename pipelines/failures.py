@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,9 +40,18 @@ def failures(folder: Path, what: str, outcome: str) -> Iterator[None]:
         except (Exception, pl.exceptions.PanicException) as error:
             if interrupted:
                 raise KeyboardInterrupt from None
-            details = folder / "error.txt"
-            details.write_text(traceback.format_exc(), encoding="utf-8")
-            raise RunError(
-                f"{what} failed with {type(error).__name__}; {outcome}; "
-                f"details, which may hold private values: {details}"
-            ) from None
+            raise RunError(_what_failed(error, folder / "error.txt", what, outcome)) from None
+
+
+def _what_failed(error: BaseException, details: Path, what: str, outcome: str) -> str:
+    """Keeps the details of a failure, if that can be, and returns what may be said of it."""
+    kind = type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None:
+        # The text of an error number, which the error itself may say together with anything.
+        kind += f" ({os.strerror(error.errno)})"
+    said = f"{what} failed with {kind}; {outcome}"
+    try:
+        details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError as problem:
+        return f"{said}; {details} cannot be written: {problem.strerror}"
+    return f"{said}; details, which may hold private values: {details}"

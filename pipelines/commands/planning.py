@@ -14,11 +14,14 @@ from pipelines.commands.shared import Config, Period, refuse, several, user_erro
 
 @user_errors
 def validate(config: Config) -> None:
-    """Checks a release YAML and its public key files; reads no input."""
+    """Checks a release YAML, its public key files and its policy file; reads no input."""
     from pipelines.plan import plan_release
+    from pipelines.policy_check import check_policy
     from pipelines.spec import load_release
 
-    plan = plan_release(load_release(config))
+    release = load_release(config)
+    plan = plan_release(release)
+    check_policy(release)
     typer.echo(f"{config}: fine; {plan.spec.release} has {several(len(plan.tables), 'table')}")
 
 

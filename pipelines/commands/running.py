@@ -142,12 +142,13 @@ def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
     from pipelines.failures import RunError
+    from pipelines.release_staging import StagingError
 
     gc.freeze()
     gc.enable()
     try:
         yield
-    except RunError as error:
+    except (RunError, StagingError) as error:
         refuse(str(error))
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)

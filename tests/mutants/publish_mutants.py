@@ -30,15 +30,15 @@ PUBLISHING = [
     Mutant(
         "an_error_message_has_data",
         "pipelines/failures.py",
-        'f"{what} failed with {type(error).__name__}; {outcome}; "',
-        'f"{what} failed with {error!r}; {outcome}; "',
+        "    kind = type(error).__name__\n",
+        "    kind = repr(error)\n",
         (f"{GAPS}::test_a_failed_run_hides_what_failed",),
     ),
     Mutant(
         "an_error_carries_its_cause",
         "pipelines/failures.py",
-        'f"details, which may hold private values: {details}"\n            ) from None',
-        'f"details, which may hold private values: {details}"\n            ) from error',
+        "what, outcome)) from None",
+        "what, outcome)) from error",
         (f"{GAPS}::test_a_failed_run_hides_what_failed",),
     ),
     Mutant(
