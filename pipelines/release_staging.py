@@ -24,7 +24,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.durable import folder_digest, frozen_folder, sync_entry
+from pipelines.durable import folder_digest, frozen_folder, private_folder, sync_entry
 from pipelines.plan.file import PLAN_FILE, PlanFile, read_plan_file
 from transforms.hashing import HashKey
 
@@ -51,7 +51,7 @@ class ReleaseStaging:
         """
         file = self.folder / f"hash-key-{reservation}"
         if not file.exists():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             partial = self.folder / "hash-key.partial"
             partial.unlink(missing_ok=True)
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -70,8 +70,7 @@ class ReleaseStaging:
     def begin(self, attempt: int) -> Path:
         """Makes the folder of an attempt, without values, and returns that of its shards."""
         folder = self._attempt(attempt)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_entry(folder)
+        private_folder(folder)
         self.empty(attempt)
         shards = folder / "shards"
         shards.mkdir(mode=0o700)
