@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines.durable import private_folder
 from pipelines.ledger import (
     Charge,
     Days,
@@ -110,7 +111,11 @@ class ReleaseLedger:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read, in order."""
-        return tuple(sorted({named.column for named in self.release.spec.input_columns()}))
+        spec = self.release.spec
+        columns = {named.column for named in spec.input_columns()}
+        if spec.input.bigquery is not None:
+            columns |= set(spec.input.bigquery.restricting_columns)
+        return tuple(sorted(columns))
 
     def looks(self, place: LedgerPlace) -> tuple[Look, ...]:
         """Returns the looks at the dataset that a ledger knew then, beside releases, in order.
@@ -152,7 +157,7 @@ class ReleaseLedger:
             return
         folder = Path(place).parent
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
         except OSError as error:
             message = f"{folder} cannot be made: {error.strerror}"
             raise ConfigError([self.release.source.problem(("ledger",), message)]) from None
