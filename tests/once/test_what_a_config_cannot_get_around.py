@@ -1,0 +1,136 @@
+"""Folders, ledgers and policies that would lose a charge, mix two series up, or be looked into."""
+
+import pytest
+from once_release import book, command, kinds, run, write_release, write_weekly
+
+from pipelines.ledger import BrokenLedgerError, PrivacyUnit, RefusedError
+from pipelines.run import RunError
+from pipelines.spec import ConfigError
+
+POLICY = "datasets: {r: {columns: [user, country], caps: [{unit: user, epsilon: 9}]}}"
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_release(tmp_path)
+
+
+def mode_of(path):
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("ledger", ["out/ledger.db", "out", "other/../out/deep/ledger.db"])
+def test_a_ledger_in_the_published_folder_is_refused(tmp_path, ledger):
+    """Publication replaces that folder, and all charges would go with it."""
+    config = write_release(tmp_path, more=f"ledger: {ledger}\n")
+    with pytest.raises(ConfigError, match=r"ledger: .* is published, and replaced by publication"):
+        run(config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_link_does_not_hide_that_the_ledger_is_published(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    config = write_release(tmp_path, more="ledger: link/ledger.db\n")
+    with pytest.raises(ConfigError, match="is published, and replaced by publication"):
+        run(config)
+
+
+def test_a_staging_has_one_series(tmp_path, monkeypatch):
+    """Else what one series has frozen would be published as the draw of the other."""
+    config = write_release(tmp_path)
+    text = config.read_text().replace("folder: out", "folder: out, staging: shared")
+    config.write_text(text)
+    other = tmp_path / "other.yaml"
+    other.write_text(text.replace("release: r", "release: s").replace("out,", "other,"))
+    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    with pytest.raises(RunError):
+        run(other)
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="is the staging of the series 's'; allowed: one for"):
+        run(config)
+    assert kinds(config) == {"reserved": 1, "drawing": 1}
+    run(other)
+
+
+def test_what_was_charged_under_a_policy_is_not_charged_without_one(config, tmp_path):
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    text = config.read_text()
+    config.write_text(f"{text}policy: policy.yaml\n")
+    run(config)
+    for dataset in ("r", "renamed"):
+        again = text.replace("release: r", "release: again").replace("folder: out", "folder: else")
+        config.write_text(f"{again}dataset: {dataset}\n")
+        with pytest.raises(RefusedError, match="has no policy, and this ledger was charged under"):
+            run(config)
+    assert kinds(config)["reserved"] == 1
+
+
+def test_without_a_policy_from_the_start_nothing_is_refused(config):
+    run(config)
+    run(config, correct="once more")
+    assert not book(config).has_policy
+
+
+def test_nobody_else_looks_into_ledger_staging_or_errors(config, tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    config.write_text(config.read_text().replace("folder: out", "folder: out, staging: shared"))
+    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    with pytest.raises(RunError):
+        run(config)
+    assert mode_of(shared / "error.txt") == 0o600
+    assert mode_of(tmp_path / ".dp-release") == 0o700
+    assert {mode_of(path) for path in shared.rglob("*") if path.is_dir()} == {0o700}
+
+
+def test_a_hidden_output_folder_remembers_the_ledger_too(config, tmp_path):
+    config.write_text(config.read_text().replace("folder: out", "folder: .out"))
+    run(config)
+    (tmp_path / ".dp-release" / "ledger.db").unlink()
+    with pytest.raises(BrokenLedgerError, match="3 entries are remembered, and 0 are there"):
+        run(config)
+
+
+def test_the_budget_shows_units_that_look_like_markup(config):
+    unit = "replace(user, '[/b]', '')"
+    config.write_text(config.read_text().replace("unit: user", f'unit: "{unit}"'))
+    run(config)
+    done = command("budget", config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "'[/b]'" in done.stdout
+
+
+def test_the_index_says_that_corrected_versions_are_not_counted(tmp_path):
+    config = write_weekly(tmp_path)
+    run(config, period="2026-W46", report=True)
+    index = tmp_path / "out" / "index.html"
+    assert "earlier versions" not in index.read_text()
+    run(config, period="2026-W46", correct="wrong clip", report=True)
+    assert "without 1 earlier versions, now corrected" in index.read_text()
+    assert '"earlier_versions": 1' in (tmp_path / "out" / "releases.json").read_text()
+    assert command("verify", tmp_path / "out").returncode == 0
+
+
+@pytest.mark.parametrize("text", ["SHA256SUMS", "name"])
+def test_a_falsified_folder_cannot_move_the_cursor(config, tmp_path, text):
+    run(config)
+    out = tmp_path / "out"
+    if text == "name":
+        (out / "evil\x1b[1A\x1b[2K").write_text("")
+    else:
+        sums = out / "SHA256SUMS"
+        sums.write_text(f"{sums.read_text()}{'0' * 64}  zz\x1b[2K\x9b\n")
+    done = command("verify", out)
+    assert done.returncode == 3
+    assert not {"\x1b", "\x9b"} & set(done.stderr)
+
+
+def test_keys_of_a_guarantee_for_partitions_are_in_the_charge(config):
+    text = config.read_text().replace("unit: user", "unit: user, bounding: unit_partition")
+    config.write_text(text)
+    run(config)
+    (release,) = book(config).releases.values()
+    assert release.charge.unit == PrivacyUnit(
+        ("user",), bounding="unit_partition", keys=("country",)
+    )
