@@ -16,7 +16,7 @@ from pipelines.durable import private_folder
 from pipelines.ledger import LedgerError
 from pipelines.output import is_published, may_replace
 from pipelines.periods import ReleasePeriod
-from pipelines.publication.series_index import INDEX_FILE, is_free_for_index
+from pipelines.publication.series_index import INDEX_FILE, is_free_for_index, release_in
 from pipelines.release_staging import ReleaseStaging
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
 
@@ -57,6 +57,14 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
             f"{folder} holds a release that the ledger {release.ledger} does not know, so that "
             "nothing is known of what it spent; allowed: the ledger that knows it, another folder, "
             "or none there",
+        )
+    there = release_in(folder)
+    if there is not None and there.content.series != release.spec.release:
+        raise _refusal(
+            release,
+            _OUTPUT,
+            f"{folder} holds a release of the series {there.content.series!r}, which publication "
+            "would replace; allowed: another folder",
         )
     if not may_replace(folder):
         raise _refusal(
@@ -162,6 +170,11 @@ def _check_private(release: LoadedRelease) -> None:
             f"{ledger} is in {series}, which is published, and replaced by publication; "
             "allowed: a file outside it",
         )
+    if "://" not in release.ledger and ledger.resolve().is_relative_to(staging.resolve()):
+        message = (
+            f"{ledger} is in {staging}, where releases are deleted; allowed: a file outside it"
+        )
+        raise _refusal(release, ("ledger",), message)
     if staging.resolve().is_relative_to(series.resolve()):
         raise _refusal(
             release,

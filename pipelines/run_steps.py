@@ -163,6 +163,7 @@ class RunSteps:
             staging.remove(attempt)
             raise
         staging.remove(dead)
+        self.ledger.remember(found)
         try:
             staging.freeze(attempt, draw(self._checked, secret, shards, options), self.planned)
         finally:

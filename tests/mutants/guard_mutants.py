@@ -1,4 +1,4 @@
-"""Seeded bugs of what a config cannot get around: lost ledgers, mixed stagings, left out policies."""
+"""Seeded bugs of what a config cannot get around: lost ledgers, mixed stagings, no policy."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ GUARDED = [
     Mutant(
         "columns_of_a_row_restriction_are_not_told_to_the_policy",
         "pipelines/release_ledger.py",
-        "*restricting}",
-        "}",
+        "columns |= set(spec.input.bigquery.restricting_columns)",
+        "pass",
         (f"{BIGQUERY}::test_a_policy_sees_the_columns_of_the_restriction",),
     ),
     Mutant(
@@ -47,6 +47,27 @@ GUARDED = [
         "return replace(account, keys=tuple(sorted(keys)))",
         "return account",
         (f"{CAPS}::test_releases_with_other_keys_count_twice_about_rows_that_share_all_keys",),
+    ),
+    Mutant(
+        "staging_forgets_the_ledger",
+        "pipelines/run_steps.py",
+        "        self.ledger.remember(found)\n",
+        "",
+        (f"{GUARDS}::test_another_ledger_is_refused_for_the_same_staging",),
+    ),
+    Mutant(
+        "a_publication_of_another_series_is_replaced",
+        "pipelines/folders.py",
+        "if there is not None and there.content.series != release.spec.release:",
+        "if False:",
+        (f"{GUARDS}::test_a_publication_of_another_series_is_not_replaced",),
+    ),
+    Mutant(
+        "columns_of_chosen_folders_are_not_told_to_the_policy",
+        "pipelines/release_ledger.py",
+        "for name in chosen_columns(glob)}",
+        "for name in ()}",
+        (f"{GUARDS}::test_a_policy_sees_the_columns_of_chosen_folders",),
     ),
     Mutant(
         "caps_count_days_of_any_column",

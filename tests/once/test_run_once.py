@@ -329,6 +329,7 @@ def test_a_published_release_that_the_ledger_does_not_know_is_not_drawn_again(co
     with pytest.raises(BrokenLedgerError, match="it is missing: 3 entries are remembered, and 0 "):
         run(config)
     (tmp_path / "out" / "datapackage.json").unlink()
+    (tmp_path / ".dp-release" / "r" / "ledger-head.json").unlink()
     shown = files(tmp_path / "out")
     with pytest.raises(ConfigError, match=r"holds a release that the ledger .* does not know"):
         run(config)

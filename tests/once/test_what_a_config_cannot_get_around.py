@@ -1,11 +1,17 @@
 """Folders, ledgers and policies that would lose a charge, mix two series up, or be looked into."""
 
+import sqlite3
+
 import pytest
-from once_release import book, command, kinds, run, write_release, write_weekly
+from once_release import book, command, files, kinds, run, write_release, write_weekly
 
 from pipelines.ledger import BrokenLedgerError, PrivacyUnit, RefusedError
+from pipelines.periods import read_period
+from pipelines.plan import plan_release
+from pipelines.plan.file import plan_file
+from pipelines.release_ledger import ReleaseLedger
 from pipelines.run import RunError
-from pipelines.spec import ConfigError
+from pipelines.spec import ConfigError, load_release
 
 POLICY = "datasets: {r: {columns: [user, country], caps: [{unit: user, epsilon: 9}]}}"
 
@@ -26,6 +32,13 @@ def test_a_ledger_in_the_published_folder_is_refused(tmp_path, ledger):
     with pytest.raises(ConfigError, match=r"ledger: .* is published, and replaced by publication"):
         run(config)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_ledger_in_the_staging_is_refused(tmp_path):
+    """Void and abandon delete what is there."""
+    config = write_release(tmp_path, more="ledger: .dp-release/r/all/v1/ledger.db\n")
+    with pytest.raises(ConfigError, match="where releases are deleted; allowed: a file outside it"):
+        run(config)
 
 
 def test_a_link_does_not_hide_that_the_ledger_is_published(tmp_path):
@@ -134,3 +147,68 @@ def test_keys_of_a_guarantee_for_partitions_are_in_the_charge(config):
     assert release.charge.unit == PrivacyUnit(
         ("user",), bounding="unit_partition", keys=("country",)
     )
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_ledger_without_the_draw_is_refused_though_the_publication_is_gone(
+    config, tmp_path, keep
+):
+    """Carried away and deleted here; the ledger is lost, or restored from before the draw."""
+    run(config)
+    (tmp_path / "out").rename(tmp_path / "uploaded")
+    with sqlite3.connect(tmp_path / ".dp-release" / "ledger.db") as connection:
+        connection.execute("DELETE FROM entries WHERE number > ?", (keep,))
+    with pytest.raises(BrokenLedgerError, match=f"2 entries are remembered, and {keep} are there"):
+        run(config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_ledger_is_refused_for_the_same_staging(config, tmp_path):
+    run(config)
+    (tmp_path / "out").rename(tmp_path / "uploaded")
+    config.write_text(f"{config.read_text()}ledger: another.db\n")
+    with pytest.raises(BrokenLedgerError, match="2 entries are remembered, and 0 are there"):
+        run(config)
+
+
+def test_the_ledger_is_remembered_before_noise_is_drawn(config, tmp_path, monkeypatch):
+    kept = tmp_path / ".dp-release" / "r" / "ledger-head.json"
+    seen = []
+    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: seen.append(kept.exists()))
+    with pytest.raises(RunError):
+        run(config)
+    assert seen == [True]
+
+
+def test_a_publication_of_another_series_is_not_replaced(config, tmp_path, monkeypatch):
+    other = tmp_path / "other.yaml"
+    other.write_text(config.read_text().replace("release: r", "release: s"))
+    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    with pytest.raises(RunError):
+        run(other)
+    monkeypatch.undo()
+    run(config)
+    shown = files(tmp_path / "out")
+    with pytest.raises(ConfigError, match="holds a release of the series 'r', which publication"):
+        run(other)
+    assert files(tmp_path / "out") == shown
+
+
+@pytest.mark.parametrize(
+    ("glob", "columns"),
+    [
+        ("gender=f/dt=*/in.parquet", {"gender"}),
+        ("gender=*/dt=*/in.parquet", set()),
+        ("dt=2026-11-*/*.parquet", {"dt"}),
+        ("**/dt={period}/in.parquet", {"dt"}),
+        ("in.parquet", set()),
+    ],
+)
+def test_a_policy_sees_the_columns_of_chosen_folders(tmp_path, glob, columns):
+    config = write_weekly(tmp_path)
+    config.write_text(config.read_text().replace("files: in.parquet", f"files: '{glob}'"))
+    release = load_release(config)
+    plan = plan_release(release)
+    ledger, period = ReleaseLedger.of(release), read_period("week", "2026-W46")
+    request = ledger.request(plan, plan_file(release, plan), period)
+    assert set(request.columns) == {"at", "country", "user"} | columns
