@@ -1,7 +1,8 @@
 """The private staging of one release: its secret hash key, attempts to draw, and the frozen draw.
 
     <staging>/<period>/v<version>/
-        hash-key-<entry>         secret of the reservation that has this entry of the ledger
+        hash-key-<entry>         secret of the reservation that has this entry of the ledger, until
+                                 its values are drawn
         attempt-<number>/        one attempt to draw, numbered as in the ledger
             shards/              what the workers write
             drawn/               all values of the attempt, frozen
@@ -62,6 +63,10 @@ class ReleaseStaging:
             partial.rename(file)
             sync_entry(file)
         return HashKey(file.read_bytes())
+
+    def forget_hash_key(self, reservation: int) -> None:
+        """Deletes the secret of a reservation: its values are drawn, and there are no others."""
+        (self.folder / f"hash-key-{reservation}").unlink(missing_ok=True)
 
     def has_attempt(self, attempt: int) -> bool:
         """Returns whether an attempt was made here."""

@@ -182,6 +182,7 @@ class RunSteps:
             StagingError: The values or files are gone, or are others.
         """
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
+        staging.forget_hash_key(found.entries[0])
         publication = staging.publication(found.attempt)
         rendered: dict[str, pl.DataFrame] = {}
         if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:

@@ -36,9 +36,8 @@ def security(content: Content) -> Point:
     """Point 22."""
     return Point(
         "Security and retention",
-        "Staging folders can be read by their owner only; the secret of keyed hashes lives as "
-        "long as "
-        "the run. "
+        "Staging folders can be read by their owner only; the secret of keyed hashes is deleted "
+        "when all values are drawn. "
         f"{said(content, 'retention', 'Retention of raw data and drafts, and access to them')}",
         ("dp-release", "about.retention"),
     )

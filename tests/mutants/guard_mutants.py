@@ -70,6 +70,13 @@ GUARDED = [
         (f"{GUARDS}::test_a_policy_sees_the_columns_of_chosen_folders",),
     ),
     Mutant(
+        "the_secret_of_hashes_is_kept_for_ever",
+        "pipelines/run_steps.py",
+        "        staging.forget_hash_key(found.entries[0])\n",
+        "",
+        (f"{GUARDS}::test_the_secret_of_hashes_is_gone_when_values_are_drawn",),
+    ),
+    Mutant(
         "caps_count_days_of_any_column",
         "pipelines/ledger/policy_spec.py",
         "if self.time is not None:",

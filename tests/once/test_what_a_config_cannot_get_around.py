@@ -212,3 +212,14 @@ def test_a_policy_sees_the_columns_of_chosen_folders(tmp_path, glob, columns):
     ledger, period = ReleaseLedger.of(release), read_period("week", "2026-W46")
     request = ledger.request(plan, plan_file(release, plan), period)
     assert set(request.columns) == {"at", "country", "user"} | columns
+
+
+def test_the_secret_of_hashes_is_gone_when_values_are_drawn(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    with pytest.raises(RunError):
+        run(config)
+    assert len(list(tmp_path.rglob("hash-key*"))) == 1
+    monkeypatch.undo()
+    run(config)
+    assert not list(tmp_path.rglob("hash-key*"))
+    assert "is deleted when all values are drawn" in (tmp_path / "out/datapackage.json").read_text()
