@@ -85,7 +85,7 @@ GUARDED = [
     ),
     Mutant(
         "others_may_read_the_errors_of_a_run",
-        "pipelines/run.py",
+        "pipelines/failures.py",
         "details.touch(mode=0o600)",
         "details.touch(mode=0o644)",
         (f"{GUARDS}::test_nobody_else_looks_into_ledger_staging_or_errors",),
