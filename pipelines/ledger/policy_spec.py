@@ -110,6 +110,7 @@ class DatasetSpec(Model):
 
     def _problems(self) -> Iterator[tuple[KeyPath, str]]:
         if self.time is not None:
+            yield from self._times_in_units(self.time)
             return
         for index, cap in enumerate(self.caps):
             if cap.every is not None or cap.per not in ("release", "lifetime"):
@@ -117,6 +118,16 @@ class DatasetSpec(Model):
                     ("caps", index),
                     "counts by days; allowed: with the key 'time' of the dataset, the column that "
                     "says on which day a row happened",
+                )
+
+    def _times_in_units(self, time: str) -> Iterator[tuple[KeyPath, str]]:
+        scope = re.compile(rf"(date|time_bucket)\(\s*{re.escape(time)}\b")
+        for index, cap in enumerate(self.caps):
+            for column in filter(scope.match, cap.unit):
+                yield (
+                    ("caps", index, "unit"),
+                    f"has {column!r}, which would be a column like others; allowed: the other "
+                    "columns, with every: day, week or month",
                 )
 
 

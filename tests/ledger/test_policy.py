@@ -142,6 +142,15 @@ def test_caps_that_count_by_days_need_to_know_which_days(tmp_path, cap, is_fine)
         assert "datasets.events.caps[0]: counts by days; allowed: with the key 'time'" in found
 
 
+@pytest.mark.parametrize("scope", ["date(at)", "time_bucket(at, '1 week')"])
+def test_a_time_scope_is_not_written_as_a_column(tmp_path, scope):
+    """As one, it would be a unit that no release has, and so count nothing."""
+    dataset = f'columns: [a, at], time: at, caps: [{{unit: [a, "{scope}"], epsilon: 1}}]'
+    (found,) = problems(tmp_path, f"datasets: {{events: {{{dataset}}}}}")
+    assert f"datasets.events.caps[0].unit: has {scope!r}" in found
+    assert "allowed: the other columns, with every: day, week or month" in found
+
+
 def test_a_dataset_without_caps_is_no_policy(tmp_path):
     text = "datasets: {events: {columns: [a], caps: []}}"
     assert problems(tmp_path, text) == [
