@@ -23,7 +23,7 @@ from pipelines.ledger import (
 from pipelines.ledger.composition import composed, epsilon_at
 from pipelines.ledger.entries import Head, head_of
 from pipelines.ledger.losses_json import Mechanisms
-from pipelines.ledger.policy import no_policy
+from pipelines.ledger.policy import NO_POLICY, no_policy
 from pipelines.ledger_memory import remember_head, remembered_head
 from pipelines.ledger_unit import identity, ledger_unit
 from pipelines.periods import EVERY_DAY, ReleasePeriod
@@ -146,8 +146,9 @@ class ReleaseLedger:
         """Returns where a release stands in the ledger, for its manifest to remember."""
         lines = self.ledger.store.read().lines
         head = head_of(lines)
-        entry = json.loads(lines[release.entries[0] - 1])["id"]
-        return LedgerPlace(entry, head.entries, head.digest)
+        entry = json.loads(lines[release.entries[0] - 1])
+        policy = "" if entry["policy"] == NO_POLICY else entry["policy"]
+        return LedgerPlace(entry["id"], head.entries, head.digest, policy)
 
     def remember(self, release: Release) -> None:
         """Has the staging remember the ledger, as a release is about to be drawn.

@@ -22,11 +22,13 @@ class LedgerPlace:
         entry: Unique id of the entry that charged it.
         entries: Number of entries of the ledger when the manifest was written.
         digest: SHA-256 of the last of them, in hexadecimal digits.
+        policy: SHA-256 of the policy that the charge was held to; empty for none.
     """
 
     entry: str
     entries: int
     digest: str
+    policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Facts:
         if self.period is not None:
             texts.append(self.period)
         if self.ledger is not None:
-            texts += [self.ledger.entry, self.ledger.digest]
+            texts += [self.ledger.entry, self.ledger.digest, self.ledger.policy]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("these are no facts of a publication: a text is no text")
         if self.ledger is not None and type(self.ledger.entries) is not int:

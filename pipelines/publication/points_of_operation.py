@@ -46,13 +46,19 @@ def security(content: Content) -> Point:
 def many_releases(content: Content) -> Point:
     """Point 23."""
     ledger = content.facts.ledger
-    one = (
-        "One ledger per dataset charges every release, whoever runs it, so that accounts cannot be "
-        "combined to spend more"
-        if ledger
-        else "This release was charged to no ledger, so what others spend on the same data is not "
-        "known here"
-    )
+    if ledger is None:
+        one = (
+            "This release was charged to no ledger, so what others spend on the same data is not "
+            "known here"
+        )
+    else:
+        held = (
+            f"held to the policy sha256 {ledger.policy}" if ledger.policy else "held to no policy"
+        )
+        one = (
+            f"A ledger charged this release, {held}. It charges all releases that name it, whoever "
+            "runs them; that all releases of the dataset do is up to the publisher"
+        )
     return Point(
         "Many releases and analysts",
         f"Dataset: {content.file.plan['dataset']}. {one}. Losses of releases of the same data add "
