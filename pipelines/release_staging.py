@@ -17,6 +17,7 @@ attempt is somebody else's. `drawn` and `publication` appear as a whole or not a
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,10 @@ import polars as pl
 
 from pipelines.durable import folder_digest, frozen_folder, private_folder, sync_entry
 from pipelines.plan.file import PLAN_FILE, PlanFile, read_plan_file
+from pipelines.publication.completeness import Completeness
 from transforms.hashing import HashKey
+
+_COMPLETENESS = "completeness.json"
 
 
 class StagingError(Exception):
@@ -94,18 +98,26 @@ class ReleaseStaging:
         """Deletes everything: the release is void or given up."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def freeze(self, attempt: int, drawn: Mapping[str, pl.DataFrame], planned: PlanFile) -> None:
+    def freeze(
+        self,
+        attempt: int,
+        drawn: Mapping[str, pl.DataFrame],
+        planned: PlanFile,
+        completeness: Completeness,
+    ) -> None:
         """Keeps all values of an attempt, which do not change any more.
 
         Args:
             attempt: The attempt.
             drawn: Drawn values by table.
             planned: The plan that they were drawn for.
+            completeness: What gates found about the input that they were drawn from.
         """
         with frozen_folder(self._attempt(attempt) / "drawn") as folder:
             for name, frame in drawn.items():
                 frame.write_parquet(folder / f"{name}.parquet")
             (folder / PLAN_FILE).write_text(str(planned), encoding="utf-8")
+            (folder / _COMPLETENESS).write_text(json.dumps(completeness.to_dict()))
 
     def drop_shards(self, attempt: int) -> None:
         """Deletes what the workers wrote."""
@@ -118,7 +130,7 @@ class ReleaseStaging:
 
     def drawn(
         self, attempt: int, digest: str, tables: Sequence[str]
-    ) -> tuple[dict[str, pl.DataFrame], PlanFile]:
+    ) -> tuple[dict[str, pl.DataFrame], PlanFile, Completeness]:
         """Reads the frozen values of an attempt.
 
         Args:
@@ -127,7 +139,8 @@ class ReleaseStaging:
             tables: Names of the tables.
 
         Returns:
-            The values by table, and the plan file that they were drawn for.
+            The values by table, the plan file that they were drawn for, and what gates found about
+            the input.
 
         Raises:
             StagingError: They are not there, or are others.
@@ -139,7 +152,8 @@ class ReleaseStaging:
         if found != digest:
             raise StagingError(f"the values in {folder} are not those that were drawn")
         frames = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in tables}
-        return frames, read_plan_file(folder / PLAN_FILE)
+        completeness = Completeness.from_dict(json.loads((folder / _COMPLETENESS).read_bytes()))
+        return frames, read_plan_file(folder / PLAN_FILE), completeness
 
     def publication(self, attempt: int) -> Path:
         """Returns the folder of the rendered files of an attempt, which need not be there."""

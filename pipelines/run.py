@@ -31,14 +31,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines import clock
 from pipelines.failures import RunError, failures
 from pipelines.folders import one_at_a_time, output_folder
+from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release
 from pipelines.options import pipeline_options
 from pipelines.output import Published
 from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
+from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
+from pipelines.publication.series_index import release_in
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.run_steps import RunSteps
 from pipelines.spec import LoadedRelease
@@ -53,6 +57,7 @@ class Run:
         folder: Where it is published.
         published: The released tables; none where the values as drawn are gone.
         is_new: Whether this run published it; else it was there already.
+        completeness: What gates found, as it is published.
         without_report: Why there is no page where one was asked for; None otherwise.
     """
 
@@ -60,6 +65,7 @@ class Run:
     folder: Path
     published: list[Published]
     is_new: bool
+    completeness: Completeness
     without_report: str | None = None
 
 
@@ -71,6 +77,7 @@ def run_release(
     period: str | None = None,
     correct: str | None = None,
     report: bool = False,
+    incomplete: bool = False,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -82,18 +89,20 @@ def run_release(
         correct: Why a published release is replaced by a new version; None for no correction. The
             same reason for the same plan is the same correction.
         report: Publish an HTML page with the tables.
+        incomplete: Publish with a status what a gate would stop as incomplete.
 
     Returns:
         What there is.
 
     Raises:
-        ConfigError: The config does not fit the input or the folders, or another run is under way.
+        ConfigError: The config does not fit the input or the folders, a gate stops the release
+            (`GateError`), or another run is under way.
         RefusedError: The policy does not allow it, or it does not fit.
         LedgerError: The release cannot go on from where it is.
         RunError: The period or a Beam option is wrong, or the pipeline or the publication failed.
     """
     options = pipeline_options(beam_options)
-    steps = _steps(release, plan, period, report=report)
+    steps = _steps(release, plan, period, incomplete=incomplete, report=report)
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.look(correct)
@@ -104,7 +113,12 @@ def run_release(
 
 
 def publish_release(
-    release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None, report: bool = False
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    *,
+    period: str | None = None,
+    incomplete: bool = False,
+    report: bool = False,
 ) -> Run:
     """Publishes a release whose values are drawn; reads no input and draws nothing.
 
@@ -112,7 +126,7 @@ def publish_release(
         LedgerError: They are not.
         ConfigError, RunError: As `run_release`.
     """
-    steps = _steps(release, plan, period, report=report)
+    steps = _steps(release, plan, period, incomplete=incomplete, report=report)
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.aim(None)
         if steps.found is None or steps.found.state not in ("drawn", "published"):
@@ -125,7 +139,12 @@ def publish_release(
 
 
 def _steps(
-    release: LoadedRelease, plan: ReleasePlan, text: str | None, *, report: bool
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    text: str | None,
+    *,
+    incomplete: bool,
+    report: bool,
 ) -> RunSteps:
     try:
         period = read_period(release.spec.period, text)
@@ -134,13 +153,16 @@ def _steps(
     release = replace(release, placeholders=period.placeholders)
     folder = output_folder(release, period)
     planned = plan_file(release, plan)
-    return RunSteps(ReleaseLedger.of(release), plan, planned, period, folder, report)
+    gates = ReleaseGates(release, period, clock.today(), incomplete)
+    return RunSteps(ReleaseLedger.of(release), plan, planned, gates, folder, report)
 
 
 def _published(steps: RunSteps, *, is_new: bool) -> Run:
     published = steps.publish()
     assert steps.found is not None
-    return Run(steps.found, steps.folder, published, is_new, steps.without_report)
+    found = release_in(steps.folder)
+    completeness = NOT_LOOKED_AT if found is None else found.content.facts.completeness
+    return Run(steps.found, steps.folder, published, is_new, completeness, steps.without_report)
 
 
 def _failures(steps: RunSteps) -> AbstractContextManager[None]:

@@ -19,16 +19,24 @@ def deployment(content: Content) -> Point:
     )
 
 
-def side_channels(content: Content) -> Point:  # noqa: ARG001
+def side_channels(content: Content) -> Point:
     """Point 21."""
+    gates = content.facts.completeness.gates
+    by_files = [gate for gate in gates if gate in ("days", "files", "bytes")]
+    decided = (
+        " That there is a release, and which days it calls missing, was decided on names and sizes "
+        f"of input files as well (gates: {listed(by_files)}), which may depend on rows."
+        if by_files
+        else ""
+    )
     return Point(
         "Side channels",
         "Covered: messages, exit codes and names of files hold nothing of the rows, and dirty "
         "rows never "
         "fail a run. Not covered: run times, memory, the sizes of shuffles, and whoever can see "
         "workers, "
-        "the shuffle, counters, or the file of details that a failed run leaves.",
-        ("dp-release",),
+        f"the shuffle, counters, or the file of details that a failed run leaves.{decided}",
+        ("dp-release", "publication.completeness"),
     )
 
 
@@ -80,7 +88,8 @@ def provenance(content: Content) -> Point:
         "Provenance",
         f"Plan {content.file.plan_hash}; config sha256 {content.file.made_of['config_sha256']}; "
         "public "
-        f"files: {public}. Run: {facts.run or NOT_STATED}. Input window: {window}; no digest of "
+        f"files: {public}. Run: {facts.run or NOT_STATED}. Input window: {window}. Completeness: "
+        f"{facts.completeness}. No digest of "
         "the input "
         f"is published, as it would depend on every row. Ledger entry: {entry}. Software: "
         f"{listed(f'{name} {version}' for name, version in facts.software.items())}.",
@@ -89,6 +98,7 @@ def provenance(content: Content) -> Point:
             "made_of",
             "publication.run",
             "publication.window",
+            "publication.completeness",
             "publication.ledger",
             "publication.software",
         ),

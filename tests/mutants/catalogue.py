@@ -10,6 +10,7 @@ from accounting_mutants import ACCOUNTING
 from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
+from gate_mutants import GATES
 from guard_mutants import GUARDED
 from ledger_mutants import LEDGER
 from manifest_mutants import MANIFESTS
@@ -46,4 +47,5 @@ MUTANTS = [
     *TUNING,
     *MANIFESTS,
     *REPORT,
+    *GATES,
 ]
