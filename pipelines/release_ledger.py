@@ -23,7 +23,8 @@ from pipelines.ledger import (
 from pipelines.ledger.composition import composed, epsilon_at
 from pipelines.ledger.entries import Head, head_of
 from pipelines.ledger.losses_json import Mechanisms
-from pipelines.ledger.policy import NO_POLICY, no_policy
+from pipelines.ledger.policy import no_policy
+from pipelines.ledger.states import NO_POLICY
 from pipelines.ledger_memory import remember_head, remembered_head
 from pipelines.ledger_unit import identity, ledger_unit
 from pipelines.periods import EVERY_DAY, ReleasePeriod

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.ledger import BrokenLedgerError, Head, LedgerStore, Release, ReleaseKey, verify
 from pipelines.ledger.losses_json import mechanisms_to_json
-from pipelines.ledger.policy import NO_POLICY
+from pipelines.ledger.states import NO_POLICY
 from pipelines.periods import ALL
 from pipelines.publication.compare import mismatches
 from pipelines.publication.content import Content
