@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EMOJI := configs/data/emoji_weekly
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-quick mutants lint format types bench schema lock clean
+.PHONY: run test test-quick emulator mutants lint format types bench schema lock clean
 
 run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
@@ -20,6 +20,8 @@ test: $(VENV)/ready  ## All tests, the mutants too
 
 test-quick: $(VENV)/ready  ## Without slow and statistical tests
 	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
+
+emulator: $(BIN)/fake-gcs-server  ## Build the emulator of Google Cloud Storage for tests marked gcs; needs Go
 
 mutants: $(VENV)/ready  ## Plant each bug of the catalogue and see that the tests find it
 	$(BIN)/python -m pytest -n 2 tests/mutants
@@ -54,6 +56,9 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+$(BIN)/fake-gcs-server: | $(VENV)/ready
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/fsouza/fake-gcs-server@v1.56.1
 
 $(EMOJI)/.made: pipelines/synthetic.py pipelines/emoji_catalogue.py | $(VENV)/ready
 	$(BIN)/python -m pipelines.synthetic --rows 3_000_000 --units 300_000 --seed 7 --out $(EMOJI)

@@ -28,7 +28,8 @@ from pipelines.public_types import fit_public_keys
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
 from pipelines.sources import ReadRows
 from pipelines.spec import LoadedRelease
-from pipelines.staging import StageTable, read_staged
+from pipelines.staging import StageTable, read_staged, staged_files
+from pipelines.storage.storage import Where
 from pipelines.window import Window, check_window, input_window
 from pipelines.window_files import files_in_window
 from transforms.hashing import HashKey
@@ -114,7 +115,7 @@ def check_release_input(
 
 
 def draw(
-    checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions
+    checked: CheckedInput, key: HashKey, folder: Where, options: PipelineOptions
 ) -> dict[str, pl.DataFrame]:
     """Reads, aggregates and draws.
 
@@ -133,7 +134,8 @@ def draw(
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
     _run_pipeline(checked, key, folder, options)
-    return {table.name: _read_staged(folder, table, checked.prepared) for table in tables}
+    with staged_files(folder) as here:
+        return {table.name: _read_staged(here, table, checked.prepared) for table in tables}
 
 
 @contextmanager
@@ -164,7 +166,7 @@ def partition_shards(tables: Sequence[TablePlan]) -> int:
 
 
 def _run_pipeline(
-    checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions
+    checked: CheckedInput, key: HashKey, folder: Where, options: PipelineOptions
 ) -> None:
     plan = checked.plan
     with input_pipeline(checked, options) as rows:

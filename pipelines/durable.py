@@ -16,9 +16,14 @@ def folder_digest(folder: Path) -> str:
 
     It is that of lines such as `sha256sum` writes, sorted by name.
     """
+    return hashlib.sha256(folder_sums(folder).encode()).hexdigest()
+
+
+def folder_sums(folder: Path) -> str:
+    """Returns a line with the SHA-256 and the name of each file below a folder, sorted by name."""
     files = sorted((path for path in folder.rglob("*") if path.is_file()), key=str)
     lines = (f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return "".join(lines)
 
 
 def private_folder(folder: Path) -> None:

@@ -43,9 +43,10 @@ def end_release(
         match ending:
             case "void":
                 ended = ledger.void(latest.key, reason)
+                release_staging(release, period, latest.key.version).void(latest.entries[0])
             case "abandon":
                 ended = ledger.abandon(latest.key, reason)
+                release_staging(release, period, latest.key.version).clear()
             case "withdraw":
                 return ledger.withdraw(latest.key, reason)
-        release_staging(release, period, latest.key.version).clear()
         return ended

@@ -6,14 +6,14 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import polars as pl
 
 from pipelines.interrupts import noted_interrupts
 from pipelines.ledger import LedgerError
-from pipelines.release_staging import StagingError
 from pipelines.spec import ConfigError
+from pipelines.storage.errors import StorageError
+from pipelines.storage.storage import Storage
 
 
 class RunError(Exception):
@@ -21,11 +21,11 @@ class RunError(Exception):
 
 
 @contextmanager
-def failures(folder: Path, what: str, outcome: str) -> Iterator[None]:
+def failures(kept_in: Storage, what: str, outcome: str) -> Iterator[None]:
     """Turns what goes wrong into a `RunError`, with details in a private file.
 
     Args:
-        folder: Where the file goes.
+        kept_in: Where the file goes.
         what: What failed: `the run`.
         outcome: What that means: `nothing was published`.
 
@@ -35,24 +35,26 @@ def failures(folder: Path, what: str, outcome: str) -> Iterator[None]:
     with noted_interrupts() as interrupted:
         try:
             yield
-        except (ConfigError, LedgerError, StagingError, RunError):
+        except (ConfigError, LedgerError, StorageError, RunError):
             raise
         except (Exception, pl.exceptions.PanicException) as error:
             if interrupted:
                 raise KeyboardInterrupt from None
-            raise RunError(_what_failed(error, folder / "error.txt", what, outcome)) from None
+            raise RunError(_what_failed(error, kept_in, what, outcome)) from None
 
 
-def _what_failed(error: BaseException, details: Path, what: str, outcome: str) -> str:
+def _what_failed(error: BaseException, kept_in: Storage, what: str, outcome: str) -> str:
     """Keeps the details of a failure, if that can be, and returns what may be said of it."""
     kind = type(error).__name__
     if isinstance(error, OSError) and error.errno is not None:
         # The text of an error number, which the error itself may say together with anything.
         kind += f" ({os.strerror(error.errno)})"
     said = f"{what} failed with {kind}; {outcome}"
+    details = kept_in.where("error.txt")
     try:
-        details.touch(mode=0o600)
-        details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        kept_in.write("error.txt", "".join(traceback.format_exception(error)).encode())
     except OSError as problem:
         return f"{said}; {details} cannot be written: {problem.strerror}"
+    except StorageError as problem:
+        return f"{said}; {problem}"
     return f"{said}; details, which may hold private values: {details}"

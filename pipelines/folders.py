@@ -1,120 +1,113 @@
-"""The folders of a release: where it goes, and where its private values stay."""
+"""The places of a release: where it goes, and where its private values stay."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
-from pipelines.durable import private_folder
 from pipelines.ledger import LedgerError
-from pipelines.output import is_published, may_replace
+from pipelines.outlet import Outlet, open_outlet
 from pipelines.periods import ReleasePeriod
-from pipelines.publication.series_index import INDEX_FILE, is_free_for_index, release_in
 from pipelines.release_staging import ReleaseStaging
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
+from pipelines.storage.errors import BusyError, StorageError
+from pipelines.storage.storage import Storage, is_url, open_storage
 
 _OUTPUT: KeyPath = ("output", "folder")
 _STAGING: KeyPath = ("output", "staging")
 
 
-def output_folder(release: LoadedRelease, period: ReleasePeriod) -> Path:
-    """Returns where a release goes: the folder of the series, and in it one for each period."""
-    folder = Path(release.output_folder)
-    return folder if period.every is None else folder / period.name
+def release_outlet(release: LoadedRelease, period: ReleasePeriod) -> Outlet:
+    """Returns where a release goes: the folder of the series, and in it one for each period.
+
+    Raises:
+        ConfigError: It is no place that a release can go to.
+    """
+    place = release.output_folder
+    try:
+        return open_outlet(place if period.every is None else f"{place.rstrip('/')}/{period.name}")
+    except StorageError as error:
+        raise _refusal(release, _OUTPUT, str(error)) from None
+
+
+def series_storage(release: LoadedRelease) -> Storage:
+    """Returns the private storage of a series.
+
+    Raises:
+        ConfigError: It is no place for private values.
+    """
+    try:
+        return open_storage(release.staging_folder)
+    except StorageError as error:
+        raise _refusal(release, _STAGING, str(error)) from None
 
 
 def release_staging(release: LoadedRelease, period: ReleasePeriod, version: int) -> ReleaseStaging:
-    """Returns the staging of a release."""
-    return ReleaseStaging(Path(release.staging_folder) / period.name / f"v{version}")
+    """Returns the staging of a release.
+
+    Raises:
+        ConfigError: It is no place for private values.
+    """
+    return ReleaseStaging(series_storage(release), f"{period.name}/v{version}")
 
 
-def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
-    """Checks that a release can be published to a folder, and that staging is not in it.
+def check_folders(release: LoadedRelease, outlet: Outlet, *, known: bool) -> None:
+    """Checks that a release can be published to its place, and that staging is not in it.
 
     Args:
         release: The release series.
-        folder: Where the release goes; it need not exist.
+        outlet: Where the release goes.
         known: Whether the ledger knows a release of this period.
 
     Raises:
         ConfigError: It cannot.
     """
-    if "://" in release.output_folder:
-        raise _refusal(
-            release, _OUTPUT, "publication to URLs is not there yet; allowed: a folder here"
-        )
-    if is_published(folder) and not known:
+    try:
+        is_unknown = not known and outlet.holds_release()
+        there = outlet.listed()
+        problem = outlet.problem()
+    except StorageError as error:
+        raise _refusal(release, _OUTPUT, str(error)) from None
+    if is_unknown:
         raise _refusal(
             release,
             _OUTPUT,
-            f"{folder} holds a release that the ledger {release.ledger} does not know, so that "
-            "nothing is known of what it spent; allowed: the ledger that knows it, another folder, "
-            "or none there",
+            f"{outlet.place} holds a release that the ledger {release.ledger} does not know, so "
+            "that nothing is known of what it spent; allowed: the ledger that knows it, another "
+            "folder, or none there",
         )
-    there = release_in(folder)
     if there is not None and there.content.series != release.spec.release:
         raise _refusal(
             release,
             _OUTPUT,
-            f"{folder} holds a release of the series {there.content.series!r}, which publication "
-            "would replace; allowed: another folder",
+            f"{outlet.place} holds a release of the series {there.content.series!r}, which "
+            "publication would replace; allowed: another folder",
         )
-    if not may_replace(folder):
-        raise _refusal(
-            release,
-            _OUTPUT,
-            f"{folder} holds other files, and publication replaces the folder; "
-            "allowed: an empty folder, a new one, or one that a release was published to",
-        )
+    if problem is not None:
+        raise _refusal(release, _OUTPUT, problem)
     _check_private(release)
-    if not is_free_for_index(folder.parent):
-        raise _refusal(
-            release,
-            _OUTPUT,
-            f"{folder.parent / INDEX_FILE} is no index of releases, and publication writes one "
-            "there; allowed: a folder in another folder",
-        )
-    nearest = next(parent for parent in folder.parents if parent.exists())
-    if not nearest.is_dir():
-        raise _refusal(release, _OUTPUT, f"{folder} cannot be made: {nearest} is not a folder")
-    for place in (nearest, folder):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise _refusal(release, _OUTPUT, f"{place} cannot be written to")
 
 
 @contextmanager
 def one_at_a_time(release: LoadedRelease) -> Iterator[None]:
-    """Lets only one process work on a series with this staging.
+    """Lets only one process work on a series with this staging, where that is a folder here.
+
+    In a bucket nothing keeps others out, and nothing depends on it (`pipelines.release_staging`).
 
     Raises:
         ConfigError: Another one does, or the staging cannot be made or written to.
     """
-    staging = Path(release.staging_folder)
-    try:
-        private_folder(staging)
-    except OSError as error:
-        raise _refusal(release, _STAGING, f"{staging} cannot be made: {error.strerror}") from None
-    try:
-        lock = (staging / "lock").open("a+")
-    except OSError as error:
-        raise _refusal(
-            release, _STAGING, f"{staging} cannot be written to: {error.strerror}"
-        ) from None
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _refusal(
-                release, ("release",), "another run of this release is under way; allowed: one"
-            ) from None
-        _check_owner(release, lock)
+            stack.enter_context(series_storage(release).alone(release.spec.release))
+        except BusyError as error:
+            raise _refusal(release, ("release",), str(error)) from None
+        except StorageError as error:
+            raise _refusal(release, _STAGING, str(error)) from None
         yield
 
 
@@ -129,6 +122,9 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
         ConfigError: It cannot be made, or another run is under way.
     """
     _check_private(release)
+    if is_url(release.staging_folder):
+        message = f"{release.staging_folder} is no folder here; allowed: one, for tuning"
+        raise _refusal(release, _STAGING, message)
     with one_at_a_time(release):
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         folder = Path(release.staging_folder) / name
@@ -144,43 +140,32 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
             raise
 
 
-def _check_owner(release: LoadedRelease, lock: IO[str]) -> None:
-    """Refuses the staging of another series, whose attempts would be taken for those of this one.
-
-    The file of the lock has the name of the series that came first.
-    """
-    lock.seek(0)
-    owner = lock.read()
-    if not owner:
-        lock.write(release.spec.release)
-        lock.flush()
-    elif owner != release.spec.release:
-        staging = release.staging_folder
-        message = f"{staging} is the staging of the series {owner!r}; allowed: one for each series"
-        raise _refusal(release, _STAGING, message)
-
-
 def _check_private(release: LoadedRelease) -> None:
-    series, staging = Path(release.output_folder), Path(release.staging_folder)
-    ledger = Path(release.ledger)
-    if "://" not in release.ledger and ledger.resolve().is_relative_to(series.resolve()):
+    series, staging, ledger = release.output_folder, release.staging_folder, release.ledger
+    if _is_inside(ledger, series):
         raise _refusal(
             release,
             ("ledger",),
             f"{ledger} is in {series}, which is published, and replaced by publication; "
             "allowed: a file outside it",
         )
-    if "://" not in release.ledger and ledger.resolve().is_relative_to(staging.resolve()):
+    if _is_inside(ledger, staging):
         message = (
             f"{ledger} is in {staging}, where releases are deleted; allowed: a file outside it"
         )
         raise _refusal(release, ("ledger",), message)
-    if staging.resolve().is_relative_to(series.resolve()):
+    if _is_inside(staging, series):
         raise _refusal(
             release,
             _STAGING,
             f"{staging} is private, and {series} is published; allowed: a folder outside it",
         )
+
+
+def _is_inside(place: str, folder: str) -> bool:
+    if is_url(place) or is_url(folder):
+        return f"{place.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
+    return Path(place).resolve().is_relative_to(Path(folder).resolve())
 
 
 def _refusal(release: LoadedRelease, path: KeyPath, message: str) -> ConfigError:

@@ -9,40 +9,31 @@ remembered here is on the disk before the first noisy value is drawn.
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
-from pipelines.durable import private_folder, sync_entry
 from pipelines.ledger import Head
+from pipelines.storage.storage import Storage
 
 _FILE = "ledger-head.json"
 
 
-def remember_head(staging: str, head: Head) -> None:
+def remember_head(staging: Storage, head: Head) -> None:
     """Keeps a head in the staging of a series, in one step.
 
     Args:
-        staging: Folder of the staging.
+        staging: Storage of the series.
         head: Head of the ledger.
 
     Raises:
-        OSError: It cannot be written.
+        OSError, StorageError: It cannot be written.
     """
-    file = Path(staging) / _FILE
-    private_folder(file.parent)
-    partial = file.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as opened:
-        json.dump({"entries": head.entries, "digest": head.digest}, opened)
-        opened.flush()
-        os.fsync(opened.fileno())
-    partial.replace(file)
-    sync_entry(file)
+    content = json.dumps({"entries": head.entries, "digest": head.digest})
+    staging.write(_FILE, content.encode())
 
 
-def remembered_head(staging: str) -> Head | None:
+def remembered_head(staging: Storage) -> Head | None:
     """Returns the head that a staging remembers; None where it never drew, or cannot be read."""
     try:
-        found = json.loads((Path(staging) / _FILE).read_bytes())
+        found = json.loads(staging.read(_FILE) or b"")
         return Head(int(found["entries"]), str(found["digest"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None

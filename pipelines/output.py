@@ -10,13 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.durable import frozen_folder
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.content import Content
 from pipelines.publication.place import building_folder, put_in_place
 from pipelines.publication.release_files import release_digest, write_release
 from pipelines.publication.series_index import write_index
+from pipelines.storage.storage import Where
 from transforms.accounting import AccountingError
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
@@ -35,7 +35,7 @@ class Published:
 
     plan: TablePlan
     frame: pl.DataFrame
-    files: tuple[Path, ...]
+    files: tuple[Where, ...]
 
 
 def is_published(folder: Path) -> bool:
@@ -57,20 +57,19 @@ def write_publication(
     folder: Path,
     add_pages: Callable[[Path], None] | None = None,
 ) -> str:
-    """Writes all files of a release to a private folder, which appears as a whole.
+    """Writes all files of a release to a private folder.
 
     Args:
         rendered: Tables by name.
         content: What the release is described by.
         formats: `parquet`, `csv`.
-        folder: The folder, which is not there.
+        folder: The folder, which is empty.
         add_pages: Adds files that are made of all others.
 
     Returns:
         The digest of the files (`release_digest`).
     """
-    with frozen_folder(folder) as building:
-        write_release(building, content, rendered, formats, add_pages)
+    write_release(folder, content, rendered, formats, add_pages)
     digest = release_digest(folder)
     assert digest is not None
     return digest
@@ -113,18 +112,22 @@ def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict
 
 
 def published_tables(
-    plan: ReleasePlan, rendered: Mapping[str, pl.DataFrame], folder: Path
+    plan: ReleasePlan,
+    rendered: Mapping[str, pl.DataFrame],
+    files_of: Callable[[Sequence[str]], tuple[Where, ...]],
 ) -> list[Published]:
-    """Returns the tables of a release with the files that they are in."""
+    """Returns the tables of a release with the files that they are in.
+
+    Args:
+        plan: The release.
+        rendered: Its tables by name.
+        files_of: Returns where files of some names are, without those that are not there.
+    """
     return [
         Published(
             table,
             rendered[table.name],
-            tuple(path for path in _files(table.name, folder) if path.exists()),
+            files_of([f"{table.name}.{suffix}" for suffix in ("parquet", "csv")]),
         )
         for table in plan.tables
     ]
-
-
-def _files(name: str, folder: Path) -> list[Path]:
-    return [folder / f"{name}.{suffix}" for suffix in ("parquet", "csv")]

@@ -34,6 +34,8 @@ from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.series_index import Listed, release_in, releases_in
 from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
 from pipelines.spec.partition_folders import chosen_columns
+from pipelines.storage.errors import StorageError
+from pipelines.storage.storage import Storage, is_url, open_storage
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class ReleaseLedger:
             OSError: That cannot be written.
         """
         place = self.place_of(release)
-        remember_head(self.release.staging_folder, Head(place.entries, place.digest))
+        remember_head(_storage(self.release), Head(place.entries, place.digest))
 
     def make_folder(self) -> None:
         """Makes the folder of an SQLite ledger, which nobody else may look into.
@@ -189,22 +191,44 @@ class ReleaseLedger:
 
 def _heads(release: LoadedRelease) -> Iterator[Head]:
     """Yields the heads that manifests of published releases of a series remember, and staging."""
+    if is_url(release.output_folder):
+        yield from _heads_in_bucket(release)
     for published in _published(release):
         place = published.content.facts.ledger
         if published.content.series == release.spec.release and place is not None:
             yield Head(place.entries, place.digest)
-    if (last := remembered_head(release.staging_folder)) is not None:
+    if (last := remembered_head(_storage(release))) is not None:
         yield last
+
+
+def _storage(release: LoadedRelease) -> Storage:
+    try:
+        return open_storage(release.staging_folder)
+    except StorageError as error:
+        raise ConfigError([release.source.problem(("output", "staging"), str(error))]) from None
 
 
 def _published(release: LoadedRelease) -> list[Listed]:
     folder = Path(release.output_folder)
-    if "://" in release.output_folder or not folder.is_dir():
+    if is_url(release.output_folder) or not folder.is_dir():
         return []
     if release.spec.period is not None:
         return releases_in(folder)
     found = release_in(folder)
     return [] if found is None else [found]
+
+
+def _heads_in_bucket(release: LoadedRelease) -> list[Head]:
+    """Returns the heads that the index in the bucket has: it is one object, not one per release."""
+    from pipelines.publication.gcs_series import heads_in_index
+    from pipelines.storage.gcs import GcsFolder
+
+    try:
+        folder = GcsFolder.of(release.output_folder)
+        index = folder.parent if release.spec.period is None else folder
+        return heads_in_index(index, release.spec.release)
+    except StorageError as error:
+        raise ConfigError([release.source.problem(("output", "folder"), str(error))]) from None
 
 
 def _without_time(unit: PrivacyUnit, spec: ReleaseSpec) -> PrivacyUnit:

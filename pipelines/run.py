@@ -29,11 +29,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pipelines import clock
 from pipelines.failures import RunError, failures
-from pipelines.folders import one_at_a_time, output_folder
+from pipelines.folders import one_at_a_time, release_outlet, series_storage
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release
 from pipelines.options import pipeline_options
@@ -42,10 +41,11 @@ from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
-from pipelines.publication.series_index import release_in
 from pipelines.release_ledger import ReleaseLedger
+from pipelines.report.published import REPORT_FILE
 from pipelines.run_steps import RunSteps
 from pipelines.spec import LoadedRelease
+from pipelines.storage.storage import Where
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,16 @@ class Run:
         is_new: Whether this run published it; else it was there already.
         completeness: What gates found, as it is published.
         without_report: Why there is no page where one was asked for; None otherwise.
+        report: The page; None if there is none.
     """
 
     release: Release
-    folder: Path
+    folder: Where
     published: list[Published]
     is_new: bool
     completeness: Completeness
     without_report: str | None = None
+    report: Where | None = None
 
 
 def run_release(
@@ -78,6 +80,7 @@ def run_release(
     correct: str | None = None,
     report: bool = False,
     incomplete: bool = False,
+    replace_attempt: int | None = None,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -90,6 +93,8 @@ def run_release(
             same reason for the same plan is the same correction.
         report: Publish an HTML page with the tables.
         incomplete: Publish with a status what a gate would stop as incomplete.
+        replace_attempt: Number of an attempt to draw that the caller knows to be dead, where the
+            staging is in a bucket and cannot tell; None for none.
 
     Returns:
         What there is.
@@ -108,7 +113,7 @@ def run_release(
         steps.look(correct)
         is_new = steps.found is None or steps.found.state != "published"
         steps.reserve()
-        steps.draw(options)
+        steps.draw(options, replace_attempt)
         return _published(steps, is_new=is_new)
 
 
@@ -151,20 +156,21 @@ def _steps(
     except PeriodError as error:
         raise RunError(str(error)) from None
     release = replace(release, placeholders=period.placeholders)
-    folder = output_folder(release, period)
+    outlet = release_outlet(release, period)
     planned = plan_file(release, plan)
     gates = ReleaseGates(release, period, clock.today(), incomplete)
-    return RunSteps(ReleaseLedger.of(release), plan, planned, gates, folder, report)
+    return RunSteps(ReleaseLedger.of(release), plan, planned, gates, outlet, report)
 
 
 def _published(steps: RunSteps, *, is_new: bool) -> Run:
     published = steps.publish()
     assert steps.found is not None
-    found = release_in(steps.folder)
+    found = steps.outlet.listed()
     completeness = NOT_LOOKED_AT if found is None else found.content.facts.completeness
-    return Run(steps.found, steps.folder, published, is_new, completeness, steps.without_report)
+    page = next(iter(steps.outlet.files([REPORT_FILE])), None)
+    place = steps.outlet.place
+    return Run(steps.found, place, published, is_new, completeness, steps.without_report, page)
 
 
 def _failures(steps: RunSteps) -> AbstractContextManager[None]:
-    folder = Path(steps.ledger.release.staging_folder)
-    return failures(folder, "the run", "nothing was published")
+    return failures(series_storage(steps.ledger.release), "the run", "nothing was published")

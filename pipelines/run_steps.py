@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,24 +14,17 @@ from pipelines.drawing import CheckedInput, check_release_input, draw
 from pipelines.folders import check_folders, release_staging
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
-from pipelines.output import (
-    Published,
-    list_releases,
-    promote,
-    published_tables,
-    render_release,
-    write_publication,
-)
+from pipelines.outlet import Outlet
+from pipelines.output import Published, published_tables, render_release, write_publication
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.completeness import Completeness
 from pipelines.publication.content import Content
 from pipelines.publication.facts import Facts, now, software
-from pipelines.publication.release_files import release_digest
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
-from pipelines.report.files import add_index, add_report
+from pipelines.report.files import add_report
 
 _UNDER_WAY = ("reserved", "drawing", "drawn")
 
@@ -45,7 +38,7 @@ class RunSteps:
         plan: The plan.
         planned: Its file, as it was before the input was looked at.
         gates: What has to be there; they know the period of the release.
-        folder: Where it is published.
+        outlet: Where it is published.
         with_report: Whether an HTML page is published with the tables.
         without_report: Why there is none, though there should be; None otherwise.
         key: Which release it is; its version is known after `aim`.
@@ -57,7 +50,7 @@ class RunSteps:
     plan: ReleasePlan
     planned: PlanFile
     gates: ReleaseGates
-    folder: Path
+    outlet: Outlet
     with_report: bool = False
     without_report: str | None = field(default=None, init=False)
     key: ReleaseKey = field(init=False)
@@ -126,7 +119,7 @@ class RunSteps:
 
     def check_folders(self) -> None:
         """Checks that the release can be published to its folder; see `pipelines.folders`."""
-        check_folders(self.ledger.release, self.folder, known=self._is_known)
+        check_folders(self.ledger.release, self.outlet, known=self._is_known)
 
     def reserve(self) -> None:
         """Charges the release.
@@ -142,8 +135,12 @@ class RunSteps:
         self.ledger.make_folder()
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
 
-    def draw(self, options: PipelineOptions) -> None:
+    def draw(self, options: PipelineOptions, replaces: int | None = None) -> None:
         """Draws the release, or takes up values that a dead run has frozen.
+
+        Args:
+            options: Beam options.
+            replaces: Number of an attempt that the caller knows to be dead; None for none.
 
         Raises:
             LedgerError: Somebody else draws it.
@@ -152,32 +149,32 @@ class RunSteps:
         if self._is_drawn:
             return
         dead = found.attempt
-        if dead and not staging.has_attempt(dead):
-            raise LedgerError(
-                f"attempt {dead} to draw {self.key} is not in {staging.folder}: it is under way "
-                "elsewhere, or died there; allowed: to run where its staging is, or dp-release "
-                "abandon, which spends its charge"
-            )
         if (frozen := staging.drawn_digest(dead)) is not None:
             self.found = ledger.drawn(self.key, dead, frozen)
             return
+        if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):
+            raise self._under_way(dead)
         assert self._checked is not None
         secret = staging.hash_key(found.entries[0])
         staging.empty(dead)
         attempt = dead + 1
-        shards = staging.begin(attempt)
+        staging.begin(attempt)
         try:
             ledger.draw(found, replaces=dead)
         except StoreError:  # Whether the entry is there is not known, so the folder has to stay.
             raise
         except LedgerError:
-            staging.remove(attempt)
+            staging.forget(attempt)
             raise
         staging.remove(dead)
         self.ledger.remember(found)
         try:
+            shards = staging.shards(attempt)
             drawn = draw(self._checked, secret, shards, options)
             staging.freeze(attempt, drawn, self.planned, self._passed)
+        except BaseException:
+            staging.end(attempt)
+            raise
         finally:
             staging.drop_shards(attempt)
         digest = staging.drawn_digest(attempt)
@@ -196,7 +193,6 @@ class RunSteps:
         """
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
         staging.forget_hash_key(found.entries[0])
-        publication = staging.publication(found.attempt)
         rendered: dict[str, pl.DataFrame] = {}
         if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:
             names = [table.name for table in self.plan.tables]
@@ -204,24 +200,19 @@ class RunSteps:
             rendered = render_release(self._fitted(drawn), drawn)
         if found.state == "drawn":
             passed += self.gates.before_publication(rendered)
-            shutil.rmtree(publication, ignore_errors=True)
             formats = self.plan.spec.output.formats
             content = Content(planned, self._facts(found, passed))
-            digest = write_publication(rendered, content, formats, publication, self._add_pages)
-            found = self.found = ledger.publish(self.key, digest)
-        if release_digest(self.folder) != found.publication:
-            if release_digest(publication) != found.publication:
-                raise StagingError(
-                    f"the files of {self.key} are neither in {self.folder} nor in {publication}, "
-                    "as they were published; allowed: a copy of them, or a correction"
-                )
-            promote(publication, self.folder)
-        list_releases(self.folder.parent)
+            with staging.rendering(found.attempt) as building:
+                digest = write_publication(rendered, content, formats, building, self._add_pages)
+            found = self.found = self._decided(digest)
+        if self.outlet.digest() != found.publication:
+            self._put(found)
+        self.outlet.list_releases()
         if self.with_report and self.period.every is not None:
-            self.without_report = self.without_report or add_index(self.folder.parent)
+            self.without_report = self.without_report or self.outlet.add_index_page()
         for key in self._earlier:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
-        return published_tables(self.plan, rendered, self.folder) if rendered else []
+        return published_tables(self.plan, rendered, self.outlet.files) if rendered else []
 
     @property
     def _is_drawn(self) -> bool:
@@ -230,6 +221,49 @@ class RunSteps:
     def _known(self) -> Release:
         assert self.found is not None
         return self.found
+
+    def _may_replace(self, attempt: int, replaces: int | None) -> bool:
+        """Returns whether the caller says that an attempt is dead, where that can be settled."""
+        return self.staging.storage.is_shared and attempt == replaces
+
+    def _under_way(self, attempt: int) -> LedgerError:
+        """Returns why an attempt is left alone."""
+        folder = self.staging.folder
+        if self.staging.storage.is_shared:
+            return LedgerError(
+                f"attempt {attempt} to draw {self.key} in {folder} is under way, or was killed; "
+                f"allowed: to wait, or --replace-attempt {attempt} when no run of it is left"
+            )
+        return LedgerError(
+            f"attempt {attempt} to draw {self.key} is not in {folder}: it is under way "
+            "elsewhere, or died there; allowed: to run where its staging is, or dp-release "
+            "abandon, which spends its charge"
+        )
+
+    def _decided(self, digest: str) -> Release:
+        """Tells the ledger of a publication, or returns what another run has told it meanwhile."""
+        ledger = self.ledger.ledger
+        try:
+            return ledger.publish(self.key, digest)
+        except StoreError:
+            raise
+        except LedgerError:
+            found = ledger.book().releases[self.key]
+            if found.state != "published":
+                raise
+            return found
+
+    def _put(self, found: Release) -> None:
+        with ExitStack() as stack:
+            try:
+                files = self.staging.publication(found.attempt, found.publication)
+                folder = stack.enter_context(files)
+            except StagingError as error:
+                raise StagingError(
+                    f"the files of {self.key} are neither in {self.outlet.place} nor {error}, "
+                    "as they were published; allowed: a copy of them, or a correction"
+                ) from None
+            self.outlet.put(folder, self.key)
 
     def _correction(
         self, first: ReleaseKey, latest: Release | None, reason: str
@@ -282,7 +316,8 @@ class RunSteps:
 
     def _add_pages(self, building: Path) -> None:
         if self.with_report:
-            self.without_report = add_report(building, self.folder)
+            with self.outlet.standing() as place:
+                self.without_report = add_report(building, place)
 
     def _facts(self, found: Release, passed: Completeness) -> Facts:
         """Returns what the manifest says beside the plan."""

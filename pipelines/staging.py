@@ -11,13 +11,18 @@ import hashlib
 import io
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
+
+from pipelines.files import is_local
+from pipelines.storage.storage import Where
 
 
 class StageTable(beam.DoFn):
@@ -36,11 +41,33 @@ class StageTable(beam.DoFn):
         digest = hashlib.sha256(content).hexdigest()[:16]
         shard = drawn.schema.metadata[b"shard"].decode()
         path = FileSystems.join(self._folder, f"{self._name}-{shard}-{digest}.parquet")
-        partial = f"{path}.{uuid.uuid4().hex}.partial"
-        with FileSystems.create(partial) as file:
-            file.write(content)
-        FileSystems.rename([partial], [path])
+        if is_local(path):
+            partial = f"{path}.{uuid.uuid4().hex}.partial"
+            with FileSystems.create(partial) as file:
+                file.write(content)
+            FileSystems.rename([partial], [path])
+        else:  # An object is there as a whole, once it is closed.
+            with FileSystems.create(path) as file:
+                file.write(content)
         yield path
+
+
+@contextmanager
+def staged_files(folder: Where) -> Iterator[Path]:
+    """Yields a folder here with the files that workers staged, downloaded where they are not here.
+
+    Args:
+        folder: The folder that the workers wrote to.
+    """
+    if isinstance(folder, Path):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="dp-release-") as temporary:
+        (found,) = FileSystems.match([FileSystems.join(folder, "*.parquet")])
+        for one in found.metadata_list:
+            with FileSystems.open(one.path) as file:
+                (Path(temporary) / one.path.rpartition("/")[2]).write_bytes(file.read())
+        yield Path(temporary)
 
 
 class DrawnTwiceError(Exception):

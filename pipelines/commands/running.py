@@ -69,6 +69,15 @@ def run(
     plan: Plan = None,
     report: Report = True,
     incomplete: Incomplete = False,
+    replace_attempt: Annotated[
+        int | None,
+        typer.Option(
+            "--replace-attempt",
+            metavar="NUMBER",
+            help="Take over from this attempt to draw, whose run was killed; only where staging "
+            "is in a bucket, which cannot tell.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
@@ -84,6 +93,7 @@ def run(
             correct=correct,
             incomplete=incomplete,
             report=report,
+            replace_attempt=replace_attempt,
         )
     _report(done, as_json=as_json)
 
@@ -198,9 +208,8 @@ def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
         typer.echo(f"{done.release.key} is {done.completeness}")
     if not done.is_new:
         typer.echo(f"{done.release.key} was {_happened(done)}; nothing was drawn or charged")
-    page = done.folder / "report.html"
-    if page.exists():
-        typer.echo(f"report in {short(page)}")
+    if done.report is not None:
+        typer.echo(f"report in {short(done.report)}")
 
 
 def _happened(done: Run) -> str:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, NoReturn, ParamSpec
 
 import typer
 
+from pipelines.storage.storage import Where
+
 P = ParamSpec("P")
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The release YAML.")]
@@ -53,6 +55,7 @@ def user_errors(command: Callable[P, None]) -> Callable[P, None]:
         from pipelines.gates.outcome import GateError
         from pipelines.ledger import LedgerError, RefusedError
         from pipelines.spec import ConfigError
+        from pipelines.storage.errors import StorageError
 
         try:
             command(*args, **kwargs)
@@ -65,7 +68,7 @@ def user_errors(command: Callable[P, None]) -> Callable[P, None]:
             if kwargs.get("as_json"):
                 echo_json({"stopped": error.to_json()})
             refuse(str(error))
-        except (ConfigError, LedgerError) as error:
+        except (ConfigError, LedgerError, StorageError) as error:
             refuse(str(error))
         except BrokenPipeError:
             # Python flushes what is left when it ends, and would complain.
@@ -91,8 +94,10 @@ def several(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def short(path: Path) -> str:
-    """Returns a path as seen from here, if it is below."""
+def short(path: Where) -> str:
+    """Returns a path as seen from here, if it is below; URLs stay as they are."""
+    if isinstance(path, str):
+        return path
     resolved = path.resolve()
     here = Path.cwd()
     return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)

@@ -13,7 +13,11 @@ from pipelines.commands.shared import NOT_VERIFIED, Json, refuse, user_errors
 @user_errors
 def verify(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A published release, or a folder of them.")
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="A published release, or a folder of them; here, or gs://bucket/folder.",
+        ),
     ],
     ledger: Annotated[
         str | None,
@@ -34,13 +38,13 @@ def verify(
         NoReleaseError,
         verifications_json,
         verifications_text,
-        verify_folder,
     )
+    from pipelines.publication.verify_place import verify_place
 
     if ledger is not None and "://" not in ledger and not Path(ledger).exists():
         refuse(f"there is no ledger {ledger}; allowed: the file that the config names")
     try:
-        found = verify_folder(folder, None if ledger is None else open_store(ledger))
+        found = verify_place(folder, None if ledger is None else open_store(ledger))
     except NoReleaseError as error:
         refuse(str(error))
     except OSError as error:

@@ -20,9 +20,7 @@ from typing import Any
 
 from pipelines.ledger.errors import HeadMovedError, StoreError
 from pipelines.ledger.store import Snapshot
-
-PATIENCE = 60.0
-"""Seconds for which busy answers (429, 5xx, lost connections) are tried again, with back-off."""
+from pipelines.storage.gcs import PATIENCE, reason_of, retry_for, status_of
 
 _READS = 10
 
@@ -43,7 +41,7 @@ class GcsStore:
             import_module("google.cloud.storage")
         except ImportError:
             raise StoreError(
-                f"ledger {url} needs google-cloud-storage; allowed: with dp-release[gcp] installed"
+                f"ledger {url} needs google-cloud-storage; allowed: with dp-release[gcs] installed"
             ) from None
         self._url = url
         self._bucket = bucket
@@ -68,7 +66,7 @@ class GcsStore:
                         if_generation_match=found.generation, retry=self._retry()
                     )
                 except Exception as error:
-                    if _code(error) in (404, 412):
+                    if status_of(error) in (404, 412):
                         continue
                     raise
                 return Snapshot(tuple(content.decode().splitlines()), found.generation)
@@ -87,7 +85,7 @@ class GcsStore:
                 )
                 return
             except Exception as error:
-                if _code(error) != 412:
+                if status_of(error) != 412:
                     raise
         lines = self.read().lines
         if lines[len(snapshot.lines) : len(snapshot.lines) + 1] != (line,):
@@ -99,8 +97,7 @@ class GcsStore:
         return self._client.bucket(self._bucket)
 
     def _retry(self) -> Any:
-        default = import_module("google.cloud.storage.retry").DEFAULT_RETRY
-        return default.with_timeout(self._patience)
+        return retry_for(self._patience)
 
     @contextmanager
     def _errors(self, verb: str) -> Iterator[None]:
@@ -109,27 +106,5 @@ class GcsStore:
         except (StoreError, HeadMovedError):
             raise
         except Exception as error:
-            raise StoreError(f"ledger {self._url} cannot be {verb}: {_reason(error)}") from None
-
-
-def _code(error: Exception) -> int | None:
-    code = getattr(error, "code", None)
-    return int(code) if isinstance(code, int) else None
-
-
-def _reason(error: Exception) -> str:
-    match _code(error):
-        case 401 | 403:
-            return "no permission; allowed: an account that may get and create its object"
-        case 404:
-            return "there is no such bucket"
-        case 429 | 500 | 502 | 503 | 504:
-            return f"the service is busy ({_code(error)}); try again"
-    if isinstance(error, import_module("google.api_core.exceptions").RetryError):
-        return "the service is busy or cannot be reached; try again"
-    if isinstance(error, import_module("google.auth.exceptions").GoogleAuthError):
-        return (
-            f"no credentials that work ({type(error).__name__}); allowed: application default "
-            "credentials, such as of `gcloud auth application-default login`"
-        )
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            reason = reason_of(error, "an account that may get and create its object")
+            raise StoreError(f"ledger {self._url} cannot be {verb}: {reason}") from None

@@ -38,6 +38,7 @@ from pipelines.publication.verify_ledger import ledger_problems
 from pipelines.publication.verify_plan import plan_problems
 from pipelines.publication.verify_tables import level_problems, table_problems
 from pipelines.spec.about_spec import AboutSpec
+from pipelines.storage.storage import Where
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Verification:
         files: Files whose hash is right.
     """
 
-    folder: Path
+    folder: Where
     problems: tuple[str, ...]
     release: str | None = None
     plan_hash: str | None = None

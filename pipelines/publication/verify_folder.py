@@ -51,7 +51,16 @@ def verify_folder(folder: Path, ledger: LedgerStore | None = None) -> tuple[Veri
         for child in sorted(folder.iterdir())
         if not child.name.startswith(".") and _holds_release(child)
     )
-    return (*releases, Verification(folder / INDEX_FILE, tuple(_index_problems(folder))))
+    return (*releases, verify_index(folder))
+
+
+def verify_index(folder: Path) -> Verification:
+    """Checks `releases.json` against the releases in the folders beside it.
+
+    Raises:
+        OSError: Something cannot be read.
+    """
+    return Verification(folder / INDEX_FILE, tuple(_index_problems(folder)))
 
 
 def verifications_json(found: Sequence[Verification]) -> str:

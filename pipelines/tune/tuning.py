@@ -18,6 +18,7 @@ from pipelines.folders import scratch_folder
 from pipelines.periods import PeriodError, ReleasePeriod, read_period
 from pipelines.plan import plan_release
 from pipelines.spec import load_release
+from pipelines.storage.local import LocalStorage
 from pipelines.tune.charging import LedgerEntry, enter
 from pipelines.tune.options import TuneError, TuneOptions
 from pipelines.tune.patch import changes, patch_text
@@ -106,7 +107,7 @@ def _look(
         with scratch_folder(release) as folder:
             entry = enter(plan, period, datetime.now(UTC))
             spent = "" if plan.charge is None else ", and its charge is spent"
-            with failures(folder, "tuning", f"nothing was written{spent}"):
+            with failures(LocalStorage(folder), "tuning", f"nothing was written{spent}"):
                 measured = measure(plan, checked, folder, runner)
             shutil.rmtree(folder)
     except RunError as error:

@@ -15,7 +15,7 @@ NUMBERS = count()
 def emulator():
     """URL of the emulator."""
     if installed_fake_gcs() is None:
-        pytest.skip(f"{FAKE} is not installed: go install github.com/fsouza/{FAKE}@latest")
+        pytest.skip(f"{FAKE} is not there; make emulator builds it, with Go")
     with fake_gcs_server() as url:
         yield url
 
@@ -23,7 +23,7 @@ def emulator():
 @pytest.fixture
 def gcs(monkeypatch):
     """A small server that has the ledger's bucket."""
-    pytest.importorskip("google.cloud.storage", reason="needs dp-release[gcp]")
+    pytest.importorskip("google.cloud.storage", reason="needs dp-release[gcs]")
     with small_gcs() as server:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
         yield server
@@ -40,7 +40,7 @@ def place_of(tmp_path, request, monkeypatch):
             case "small-gcs":
                 request.getfixturevalue("gcs")
             case "fake-gcs-server":
-                pytest.importorskip("google.cloud.storage", reason="needs dp-release[gcp]")
+                pytest.importorskip("google.cloud.storage", reason="needs dp-release[gcs]")
                 monkeypatch.setenv("STORAGE_EMULATOR_HOST", request.getfixturevalue("emulator"))
         return f"gs://b/ledgers/{next(NUMBERS)}.jsonl"
 

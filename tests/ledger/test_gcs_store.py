@@ -105,5 +105,5 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("pipelines.ledger.gcs_store.import_module", missing)
-    with pytest.raises(StoreError, match=r"dp-release\[gcp\]"):
+    with pytest.raises(StoreError, match=r"dp-release\[gcs\]"):
         GcsStore("gs://b/ledger.jsonl")

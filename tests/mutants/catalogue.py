@@ -11,6 +11,7 @@ from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
 from gate_mutants import GATES
+from gcs_mutants import ON_GCS
 from guard_mutants import GUARDED
 from ledger_mutants import LEDGER
 from manifest_mutants import MANIFESTS
@@ -48,4 +49,5 @@ MUTANTS = [
     *MANIFESTS,
     *REPORT,
     *GATES,
+    *ON_GCS,
 ]

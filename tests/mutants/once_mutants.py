@@ -19,27 +19,27 @@ ONCE_ONLY = [
     Mutant(
         "an_attempt_of_another_machine_is_taken_for_dead",
         "pipelines/run_steps.py",
-        "if dead and not staging.has_attempt(dead):",
+        "if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):",
         "if False:",
         (f"{ONCE}::test_an_attempt_that_was_not_made_here_is_left_alone",),
     ),
     Mutant(
         "a_lost_race_to_draw_leaves_an_attempt_that_looks_dead",
         "pipelines/run_steps.py",
-        "        except LedgerError:\n            staging.remove(attempt)\n            raise",
+        "        except LedgerError:\n            staging.forget(attempt)\n            raise",
         "        except LedgerError:\n            raise",
         (f"{ONCE}::test_of_two_machines_with_one_ledger_one_draws",),
     ),
     Mutant(
         "noise_is_drawn_before_the_ledger_is_told",
         "pipelines/run_steps.py",
-        """        shards = staging.begin(attempt)
+        """        staging.begin(attempt)
         try:
             ledger.draw(found, replaces=dead)
 """,
-        """        shards = staging.begin(attempt)
-        draw(self._checked, secret, shards, options)
-        shards = staging.begin(attempt)
+        """        staging.begin(attempt)
+        draw(self._checked, secret, staging.shards(attempt), options)
+        staging.begin(attempt)
         try:
             ledger.draw(found, replaces=dead)
 """,
@@ -48,30 +48,30 @@ ONCE_ONLY = [
     Mutant(
         "a_release_is_drawn_before_it_is_charged",
         "pipelines/run.py",
-        "        steps.reserve()\n        steps.draw(options)\n",
-        "        steps.draw(options)\n        steps.reserve()\n",
+        "        steps.reserve()\n        steps.draw(options, replace_attempt)\n",
+        "        steps.draw(options, replace_attempt)\n        steps.reserve()\n",
         (f"{ONCE}::test_a_rerun_of_a_published_release_reads_no_input",),
     ),
     Mutant(
         "changed_values_are_published",
-        "pipelines/release_staging.py",
-        "if found != digest:",
+        "pipelines/storage/local.py",
+        "if folder_digest(folder) != digest:",
         "if False:",
         (f"{ONCE}::test_drawn_values_that_were_changed_are_not_published",),
     ),
     Mutant(
         "readers_see_what_the_ledger_does_not_know",
         "pipelines/run_steps.py",
-        "            found = self.found = ledger.publish(self.key, digest)\n",
-        "            promote(publication, self.folder)\n"
-        "            found = self.found = ledger.publish(self.key, digest)\n",
+        "            found = self.found = self._decided(digest)\n",
+        "            self._put(replace(found, publication=digest))\n"
+        "            found = self.found = self._decided(digest)\n",
         (f"{_KILLED}[before Ledger.publish]",),
     ),
     Mutant(
         "a_publication_that_was_cut_off_stays_so",
         "pipelines/run_steps.py",
-        "if release_digest(self.folder) != found.publication:",
-        "if found.state == 'drawn':",
+        "        if self.outlet.digest() != found.publication:\n",
+        "        if found.state == 'drawn':\n",
         (f"{ONCE}::test_a_rerun_puts_the_published_bytes_back",),
     ),
     Mutant(
@@ -83,7 +83,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "every_attempt_has_its_own_secret",
-        "pipelines/release_staging.py",
+        "pipelines/storage/local.py",
         "if not file.exists():",
         "if True:",
         (f"{ONCE}::test_a_failed_draw_is_drawn_again_with_the_same_secret",),
@@ -91,8 +91,8 @@ ONCE_ONLY = [
     Mutant(
         "the_secret_outlives_its_reservation",
         "pipelines/release_staging.py",
-        'file = self.folder / f"hash-key-{reservation}"',
-        'file = self.folder.parent / f"hash-key"',
+        'name = f"{self.release}/hash-key-{reservation}"',
+        'name = "hash-key"',
         (f"{ONCE}::test_a_release_that_was_voided_gets_another_secret",),
     ),
     Mutant(
@@ -132,7 +132,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "two_runs_at_once",
-        "pipelines/folders.py",
+        "pipelines/storage/local.py",
         "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         (f"{ONE_AT_A_TIME}::test_a_second_run_at_once_is_refused_and_the_first_goes_on",),

@@ -13,6 +13,7 @@ from once_release import DOCUMENTS, command, files, kinds, run, state, write_rel
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
 STAGING = ("pipelines.release_staging", "ReleaseStaging")
 STEPS = ("pipelines.run_steps", "")
+OUTLET = ("pipelines.outlet", "")
 BEFORE_DRAWING = [
     *both(*LEDGER, "reserve"),
     *both(*STAGING, "hash_key"),
@@ -42,10 +43,10 @@ DRAWN = [
 ]
 PUBLISHED = [
     Place(*LEDGER, "publish", after=True),
-    Place(*STEPS, "promote"),
+    Place(*OUTLET, "promote"),
     Place("pipelines.output", "shutil", "copytree", after=True),
     Place("pipelines.output", "Path", "rename", call=4),
-    Place(*STEPS, "promote", after=True),
+    Place(*OUTLET, "promote", after=True),
 ]
 STATES = {
     **dict.fromkeys(BEFORE_DRAWING, "reserved"),
@@ -118,7 +119,7 @@ WITHDRAWING = [
     Place(*LEDGER, "publish", after=True),
     Place("pipelines.output", "Path", "rename", call=4),
     Place("pipelines.output", "Path", "rename", call=5),
-    Place(*STEPS, "promote", after=True),
+    Place(*OUTLET, "promote", after=True),
     *both(*LEDGER, "withdraw"),
 ]
 

@@ -293,7 +293,7 @@ def test_a_leftover_that_was_being_built_is_removed_and_never_published(config):
     [
         "pipelines.output.render",
         "pipelines.publication.release_files._write",
-        "pipelines.run_steps.promote",
+        "pipelines.outlet.promote",
     ],
 )
 def test_a_publication_that_fails_leaves_the_draw_for_the_next_run(config, monkeypatch, name):

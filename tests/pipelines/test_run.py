@@ -758,8 +758,8 @@ def test_an_output_folder_without_permission_is_refused(tmp_path, events):
 
 
 def test_an_output_folder_on_the_web_is_refused(events):
-    events.write_text(events.read_text().replace("folder: out", "folder: gs://bucket/out"))
-    assert "publication to URLs is not there yet" in refused(events, "output.folder")
+    events.write_text(events.read_text().replace("folder: out", "folder: s3://bucket/out"))
+    assert "is no place for files; allowed: gs://bucket/folder" in refused(events, "output.folder")
 
 
 @pytest.mark.parametrize("staging", ["out", "out/staging", "deeper/../out/private"])

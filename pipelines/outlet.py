@@ -1,0 +1,140 @@
+"""Where readers look for one release: a folder here, or a prefix of a bucket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.ledger import ReleaseKey
+from pipelines.output import is_published, list_releases, may_replace, promote
+from pipelines.publication.release_files import release_digest
+from pipelines.publication.series_index import INDEX_FILE, Listed, is_free_for_index, release_in
+from pipelines.report.files import add_index
+from pipelines.storage.storage import Where, is_url
+
+
+class Outlet(Protocol):
+    """The place of one release, which readers see as a whole or not at all."""
+
+    @property
+    def place(self) -> Where:
+        """Where it is."""
+
+    def holds_release(self) -> bool:
+        """Returns whether a release is there."""
+
+    def problem(self) -> str | None:
+        """Returns why no release can be put there; None where one can, as far as is known."""
+
+    def listed(self) -> Listed | None:
+        """Returns what the release is described by; None where none can be read."""
+
+    def digest(self) -> str | None:
+        """Returns the digest (`release_digest`) of what readers see; None for no whole release."""
+
+    def put(self, publication: Path, key: ReleaseKey) -> None:
+        """Shows readers the files of a folder, all together.
+
+        Args:
+            publication: Private folder here with the files.
+            key: Which release it is. It never takes the place of a later version.
+        """
+
+    def list_releases(self) -> None:
+        """Writes the index of this release and those beside it; none is out because of it."""
+
+    def standing(self) -> AbstractContextManager[Path]:
+        """Yields a path of the name of the release, beside which is the one before it."""
+
+    def add_index_page(self) -> str | None:
+        """Writes the page of this release and those beside it.
+
+        Returns:
+            Why there is none; None if there is one, or where there never is.
+        """
+
+    def files(self, names: Sequence[str]) -> tuple[Where, ...]:
+        """Returns where files of the release are, without those that are not there."""
+
+
+@dataclass(frozen=True)
+class LocalOutlet:
+    """A folder of this machine.
+
+    Attributes:
+        place: The folder.
+    """
+
+    place: Path
+
+    def holds_release(self) -> bool:
+        """Returns whether the folder has a plan; see `Outlet`."""
+        return is_published(self.place)
+
+    def problem(self) -> str | None:
+        """Returns why the folder cannot be used; see `Outlet`."""
+        folder = self.place
+        if not may_replace(folder):
+            return (
+                f"{folder} holds other files, and publication replaces the folder; "
+                "allowed: an empty folder, a new one, or one that a release was published to"
+            )
+        if not is_free_for_index(folder.parent):
+            return (
+                f"{folder.parent / INDEX_FILE} is no index of releases, and publication writes one "
+                "there; allowed: a folder in another folder"
+            )
+        nearest = next(parent for parent in folder.parents if parent.exists())
+        if not nearest.is_dir():
+            return f"{folder} cannot be made: {nearest} is not a folder"
+        for place in (nearest, folder):
+            if place.exists() and not os.access(place, os.W_OK):
+                return f"{place} cannot be written to"
+        return None
+
+    def listed(self) -> Listed | None:
+        """Returns the release of the folder; see `Outlet`."""
+        return release_in(self.place)
+
+    def digest(self) -> str | None:
+        """Returns the digest of the folder; see `Outlet`."""
+        return release_digest(self.place)
+
+    def put(self, publication: Path, key: ReleaseKey) -> None:
+        """Puts a copy of the files into place by a rename; see `Outlet`."""
+        del key  # The lock of the staging keeps other versions out.
+        promote(publication, self.place)
+
+    def list_releases(self) -> None:
+        """Writes the index beside the folder; see `Outlet`."""
+        list_releases(self.place.parent)
+
+    def standing(self) -> nullcontext[Path]:
+        """Yields the folder; see `Outlet`."""
+        return nullcontext(self.place)
+
+    def add_index_page(self) -> str | None:
+        """Writes the page beside the folder; see `Outlet`."""
+        return add_index(self.place.parent)
+
+    def files(self, names: Sequence[str]) -> tuple[Path, ...]:
+        """Returns the paths of files; see `Outlet`."""
+        return tuple(path for path in (self.place / name for name in names) if path.exists())
+
+
+def open_outlet(place: str) -> Outlet:
+    """Returns the outlet of a place: `gs://bucket/folder`, or a folder.
+
+    Raises:
+        StorageError: The URL is of another kind, or google-cloud-storage is not installed.
+    """
+    if is_url(place):
+        from pipelines.gcs_outlet import GcsOutlet
+        from pipelines.storage.gcs import GcsFolder
+
+        return GcsOutlet(GcsFolder.of(place))
+    return LocalOutlet(Path(place))

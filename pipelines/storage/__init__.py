@@ -1,0 +1,1 @@
+"""Where a run keeps what must outlive it: a folder here, or a prefix of a bucket."""

@@ -1,0 +1,119 @@
+"""A small release whose every place is in a bucket, and what is left of runs of it."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.ledger import Ledger, open_store
+from pipelines.plan import plan_release
+from pipelines.run import run_release
+from pipelines.spec import load_release
+from pipelines.storage.gcs import GcsFolder
+
+SECONDS = 50
+USERS = [f"u{number}" for number in range(60)]
+MONDAYS = [datetime(2026, 11, day, 12) for day in (2, 9, 16)]
+DOCUMENTS = {"SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json"}
+HERE = Path(__file__).parent
+PROGRAM = """
+import logging
+logging.basicConfig(level=logging.CRITICAL)
+import anonymous
+from pipelines.cli import main
+main()
+"""
+"""The command, with credentials of nobody."""
+
+
+def write_release(folder, bucket, *, file_format="parquet", more="", input_more="", series="r"):
+    """Writes a release of public keys, whose noise differs from draw to draw, and its input."""
+    rows = pl.DataFrame({"user": USERS}).join(
+        pl.DataFrame({"at": MONDAYS, "country": ["DE", "FR", "DE"]}), how="cross"
+    )
+    content = io.BytesIO()
+    rows.write_parquet(content) if file_format == "parquet" else rows.write_csv(content)
+    GcsFolder.of(bucket).child("in").create(f"0.{file_format}", content.getvalue())
+    config = folder / "release.yaml"
+    config.write_text(
+        f"release: {series}\ninput: {{files: {bucket}/in/*.{file_format}{input_more}}}\n"
+        "privacy: {unit: user, epsilon: 1}\n"
+        "tables: {t: {public: {country: [DE, FR]}, metrics: {n: count}}}\n"
+        f"output: {{folder: {bucket}/out, formats: [parquet, csv], staging: {bucket}/private}}\n"
+        f"ledger: {bucket}/ledger.jsonl\n{more}"
+    )
+    return config
+
+
+def run(config, **options):
+    """Runs it here."""
+    release = load_release(config)
+    return run_release(release, plan_release(release), **options)
+
+
+def start(*arguments, program=PROGRAM):
+    """Starts the command, or a program that calls its `main`."""
+    path = os.pathsep.join(filter(None, [str(HERE), str(HERE.parents[1])]))
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", "PYTHONPATH": path},
+    )
+
+
+def finish(process):
+    try:
+        stdout, stderr = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+def command(*arguments, program=PROGRAM):
+    return finish(start(*arguments, program=program))
+
+
+def book(config):
+    return Ledger(open_store(load_release(config).ledger)).book()
+
+
+def kinds(config):
+    """How often each kind of entry is in the ledger."""
+    lines = open_store(load_release(config).ledger).read().lines
+    return Counter(json.loads(line)["kind"] for line in lines)
+
+
+def state(config):
+    (release,) = book(config).releases.values()
+    return release.state
+
+
+def objects(url):
+    """All objects below a URL."""
+    folder = GcsFolder.of(url)
+    return {name: folder.read(name) for name in folder.names()}
+
+
+def shown(url):
+    """The files that a reader gets who follows the pointer; none where there is no release."""
+    folder = GcsFolder.of(url)
+    content = folder.read("current.json")
+    if content is None:
+        return {}
+    pointer = json.loads(content)
+    return {name: folder.read(f"{pointer['folder']}{name}") for name in pointer["files"]}
+
+
+def drawn(bucket):
+    """Digests of the frozen draws by attempt."""
+    found = GcsFolder.of(f"{bucket}/private").names()
+    return {name.split("/")[2]: name for name in found if "/drawn/" in name and ".frozen" in name}

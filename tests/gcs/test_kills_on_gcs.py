@@ -1,0 +1,128 @@
+"""Kill -9 at every step of a run in a bucket; after each, a rerun shows one draw for one charge.
+
+The bucket is in this process, so that it stays when the command, a process of its own, is killed.
+"""
+
+import signal
+from dataclasses import dataclass
+
+import pytest
+from release_on_gcs import (
+    DOCUMENTS,
+    command,
+    drawn,
+    kinds,
+    objects,
+    run,
+    shown,
+    state,
+    write_release,
+)
+
+from pipelines.ledger import LedgerError
+
+KILLED = """
+import logging, os, signal
+logging.basicConfig(level=logging.CRITICAL)
+import anonymous
+import {module} as owner
+for step in {owner!r}.split(".") if {owner!r} else []:
+    owner = getattr(owner, step)
+original = getattr(owner, {name!r})
+def killed(*arguments, **named):
+    if {of!r} and not any({of!r} in part for part in arguments if isinstance(part, str)):
+        return original(*arguments, **named)
+    if {after}:
+        original(*arguments, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, {name!r}, killed)
+from pipelines.cli import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is killed: at a function, where `of` is given in a call with such a text."""
+
+    module: str
+    owner: str
+    name: str
+    after: bool = False
+    of: str = ""
+
+    def __str__(self):
+        when = "after" if self.after else "before"
+        return f"{when} {self.owner or self.module}.{self.name} {self.of}".strip()
+
+
+LEDGER = ("pipelines.ledger.ledger", "Ledger")
+STAGING = ("pipelines.release_staging", "ReleaseStaging")
+OBJECTS = ("pipelines.storage.gcs", "GcsFolder")
+BEFORE_DRAWING = [
+    Place(*LEDGER, "reserve", after=True),
+    Place(*STAGING, "hash_key", after=True),
+]
+DRAWING = [
+    Place(*LEDGER, "draw", after=True),
+    Place("pipelines.drawing", "", "read_staged", after=True),
+    Place(*OBJECTS, "create", of="t.parquet", after=True),
+    Place(*OBJECTS, "create", of=".frozen"),
+]
+FROZEN = [Place(*OBJECTS, "create", of=".frozen", after=True)]
+DRAWN = [
+    Place(*LEDGER, "drawn", after=True),
+    Place(*LEDGER, "publish"),
+]
+PUBLISHED = [
+    Place(*LEDGER, "publish", after=True),
+    Place(*OBJECTS, "swap", of="current.json"),
+    Place(*OBJECTS, "swap", of="current.json", after=True),
+    Place(*OBJECTS, "swap", of="releases.json"),
+]
+STATES = {
+    **dict.fromkeys(BEFORE_DRAWING, "reserved"),
+    **dict.fromkeys(DRAWING + FROZEN, "drawing"),
+    **dict.fromkeys(DRAWN, "drawn"),
+    **dict.fromkeys(PUBLISHED, "published"),
+}
+
+
+def kill(config, place):
+    done = command("run", config, program=KILLED.format(**vars(place)))
+    assert done[:2] == (-signal.SIGKILL, ""), done
+
+
+@pytest.mark.parametrize("place", STATES, ids=str)
+def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(tmp_path, gcs, place):
+    bucket = "gs://b/x"
+    config = write_release(tmp_path, bucket)
+    kill(config, place)
+    assert state(config) == STATES[place]
+    seen, frozen = shown(f"{bucket}/out"), drawn(bucket)
+    assert bool(seen) == (place in PUBLISHED[2:])
+
+    if place in DRAWING:  # A bucket cannot tell a dead run from a slow one.
+        with pytest.raises(LedgerError, match="--replace-attempt 1"):
+            run(config)
+        done = run(config, replace_attempt=1)
+    else:
+        done = run(config)
+
+    assert done.is_new == (place not in PUBLISHED)
+    attempts = 2 if place in DRAWING else 1
+    assert kinds(config) == {"reserved": 1, "drawing": attempts, "drawn": 1, "published": 1}
+    published = shown(f"{bucket}/out")
+    assert published.keys() == {*DOCUMENTS, "t.csv", "t.parquet"}
+    assert drawn(bucket).keys() == {f"attempt-{attempts}"}
+    if frozen:
+        assert drawn(bucket) == frozen
+    if seen:
+        assert published == seen
+    before = objects(bucket)
+    assert not run(config).is_new
+    left = {"out/releases.json", "releases.json"}  # Made anew by whoever publishes next.
+    after = objects(bucket)
+    assert {n: c for n, c in after.items() if n not in left} == {
+        n: c for n, c in before.items() if n not in left
+    }
