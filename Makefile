@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EMOJI := configs/data/emoji_weekly
+FLINK_JAR := deploy/flink/target/job-server.jar
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-quick mutants lint format types bench schema lock clean
+.PHONY: run test test-quick test-flink mutants lint format types bench schema lock clean
 
 run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
@@ -20,6 +21,11 @@ test: $(VENV)/ready  ## All tests, the mutants too
 
 test-quick: $(VENV)/ready  ## Without slow and statistical tests
 	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
+
+test-flink: $(VENV)/ready  ## The emoji release on Flink, in one process and on a cluster that loses a machine
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	  $(MAKE) $(FLINK_JAR) && DP_RELEASE_FLINK_JAR=$(FLINK_JAR) $(BIN)/python -m pytest -k flink tests/cluster; \
+	else echo "test-flink is skipped: it needs Java 17 and Maven"; fi
 
 mutants: $(VENV)/ready  ## Plant each bug of the catalogue and see that the tests find it
 	$(BIN)/python -m pytest -n 2 tests/mutants
@@ -47,13 +53,16 @@ lock:  ## Pin all dependencies again, with uv
 	  --quiet --output-file requirements.lock
 
 clean:  ## Remove all that was made but releases, and the ledger that knows what they spent
-	rm -rf $(VENV) $(EMOJI) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EMOJI) deploy/*/target .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+deploy/%/target/job-server.jar: deploy/%/pom.xml
+	mvn --quiet --batch-mode --file $< clean package
 
 $(EMOJI)/.made: pipelines/synthetic.py pipelines/emoji_catalogue.py | $(VENV)/ready
 	$(BIN)/python -m pipelines.synthetic --rows 3_000_000 --units 300_000 --seed 7 --out $(EMOJI)
