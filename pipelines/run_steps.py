@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,8 +33,12 @@ from pipelines.publication.release_files import release_digest
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
 from pipelines.report.files import add_index, add_report
+from pipelines.staging import DrawnTwiceError
 
 _UNDER_WAY = ("reserved", "drawing", "drawn")
+
+DRAWS = 3
+"""Attempts of one run to draw, where workers are lost while they stage values."""
 
 
 @dataclass
@@ -145,9 +150,21 @@ class RunSteps:
     def draw(self, options: PipelineOptions) -> None:
         """Draws the release, or takes up values that a dead run has frozen.
 
+        A runner that loses a worker late draws again what was staged already. Nobody has seen
+        either draw, so this attempt is over, all of it is deleted, and the next one draws: what is
+        charged is one draw, and one is frozen. Whether that happens does not depend on the values.
+
         Raises:
             LedgerError: Somebody else draws it.
+            DrawnTwiceError: Workers were lost in all attempts.
         """
+        for _ in range(DRAWS - 1):
+            with suppress(DrawnTwiceError):
+                self._draw_once(options)
+                return
+        self._draw_once(options)
+
+    def _draw_once(self, options: PipelineOptions) -> None:
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
         if self._is_drawn:
             return
@@ -167,7 +184,7 @@ class RunSteps:
         attempt = dead + 1
         shards = staging.begin(attempt)
         try:
-            ledger.draw(found, replaces=dead)
+            self.found = ledger.draw(found, replaces=dead)
         except StoreError:  # Whether the entry is there is not known, so the folder has to stay.
             raise
         except LedgerError:

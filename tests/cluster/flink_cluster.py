@@ -147,7 +147,15 @@ def _java(heap, *arguments):
         manifest = opened.read("META-INF/MANIFEST.MF").decode().replace("\r\n ", "")
     (opens,) = (line for line in manifest.splitlines() if line.startswith("Add-Opens: "))
     flags = [f"--add-opens={package}=ALL-UNNAMED" for package in opens.split()[1:]]
-    return ["java", f"-Xmx{heap}", *flags, "-cp", f"{jar.parent}/lib/*", *arguments]
+    return [
+        "java",
+        f"-Xmx{heap}",
+        *flags,
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-cp",
+        f"{jar.parent}/lib/*",
+        *arguments,
+    ]
 
 
 def _python():

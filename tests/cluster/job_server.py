@@ -10,7 +10,7 @@ import pytest
 from processes import free_ports, server, wait_for_port
 
 START_SECONDS = 60
-HEAP = "-Xmx1g"
+FLAGS = ["-Xmx1g", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
 
 
 def jar_of(engine):
@@ -28,7 +28,7 @@ def job_server(engine, folder, master):
     job, artifact, expansion = free_ports(3)
     master_option = "--flink-master" if engine == "flink" else "--spark-master-url"
     command = [
-        *("java", HEAP, "-jar", str(jar_of(engine))),
+        *("java", *FLAGS, "-jar", str(jar_of(engine))),
         *(f"{master_option}={master}", "--job-host=localhost", f"--job-port={job}"),
         *(f"--artifact-port={artifact}", f"--expansion-port={expansion}"),
         f"--artifacts-dir={folder}/artifacts",
