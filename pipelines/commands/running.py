@@ -173,9 +173,15 @@ def _options(choice: RunnerChoice, beam_options: list[str] | None) -> list[str]:
     if strays:
         refuse(f"{strays[0]!r} is not a Beam option; allowed: options after --")
     try:
-        return choice.beam_options(beam_options or [])
+        options = choice.beam_options(beam_options or [])
     except RunnerError as error:
         refuse(str(error))
+    if choice.runner is not None:
+        from pipelines.doctor.reach import hopeless
+
+        if (problem := hopeless(choice)) is not None:
+            refuse(problem)
+    return options
 
 
 def _planned(config: Path, plan: Path | None) -> tuple[LoadedRelease, ReleasePlan]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import threading
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,24 +18,12 @@ from apache_beam.portability.api import (
 )
 
 from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
-
-SECONDS = 5
-"""For an answer over the network."""
+from pipelines.doctor.reach import SECONDS, flink_overview, listens
 
 WORKER_SECONDS = 30
 """For a worker to start: it imports Beam first."""
 
 _HERE = ("localhost", "127.0.0.1")
-
-
-def listens(endpoint: str, seconds: float = SECONDS) -> bool:
-    """Returns whether something listens at `HOST:PORT`."""
-    host, _, port = endpoint.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=seconds):
-            return True
-    except OSError:
-        return False
 
 
 def check_job_server(endpoint: str, seconds: float = SECONDS) -> Finding:
@@ -64,15 +48,13 @@ def check_flink(rest: str, parallelism: int | None, seconds: float = SECONDS) ->
         parallelism: Slots that the job needs; None for one.
         seconds: How long to wait for an answer.
     """
-    url = f"http://{rest}/overview"
     try:
-        with urllib.request.urlopen(url, timeout=seconds) as answer:
-            overview = json.load(answer)
+        overview = flink_overview(rest, seconds)
         free, slots = int(overview["slots-available"]), int(overview["slots-total"])
         managers, version = int(overview["taskmanagers"]), overview["flink-version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         mend = "start Flink, or name its REST server (rest.port) in --master"
-        return failed("flink", f"{url} does not answer as Flink: {first_line(error)}", mend)
+        return failed("flink", f"{rest} does not answer as Flink: {first_line(error)}", mend)
     needed = parallelism or 1
     text = f"{version} with {managers} task managers has {free} of {slots} slots free"
     if free < needed:
