@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 EMOJI := configs/data/emoji_weekly
 FLINK_JAR := deploy/flink/target/job-server.jar
+SPARK_JAR := deploy/spark/target/job-server.jar
+PRISM := .engines/prism
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-quick test-flink mutants lint format types bench schema lock clean
+.PHONY: run test test-quick test-flink test-spark test-prism mutants lint format types bench schema lock clean
 
 run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
@@ -22,10 +24,22 @@ test: $(VENV)/ready  ## All tests, the mutants too
 test-quick: $(VENV)/ready  ## Without slow and statistical tests
 	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
 
-test-flink: $(VENV)/ready  ## The emoji release on Flink, in one process and on a cluster that loses a machine
+test-flink: $(VENV)/ready  ## The emoji release on Flink, embedded and on a cluster that loses a machine
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
-	  $(MAKE) $(FLINK_JAR) && DP_RELEASE_FLINK_JAR=$(FLINK_JAR) $(BIN)/python -m pytest -k flink tests/cluster; \
+	  $(MAKE) $(FLINK_JAR) && \
+	  DP_RELEASE_FLINK_JAR=$(FLINK_JAR) $(BIN)/python -m pytest -k flink tests/cluster; \
 	else echo "test-flink is skipped: it needs Java 17 and Maven"; fi
+
+test-spark: $(VENV)/ready  ## The emoji release on Spark
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	  $(MAKE) $(SPARK_JAR) && \
+	  DP_RELEASE_SPARK_JAR=$(SPARK_JAR) $(BIN)/python -m pytest -k spark tests/cluster; \
+	else echo "test-spark is skipped: it needs Java 17 and Maven"; fi
+
+test-prism: $(VENV)/ready  ## The emoji release on Prism
+	@if command -v go >/dev/null; then \
+	  $(MAKE) $(PRISM) && DP_RELEASE_PRISM=$(PRISM) $(BIN)/python -m pytest -k prism tests/cluster; \
+	else echo "test-prism is skipped: it needs Go"; fi
 
 mutants: $(VENV)/ready  ## Plant each bug of the catalogue and see that the tests find it
 	$(BIN)/python -m pytest -n 2 tests/mutants
@@ -53,12 +67,17 @@ lock:  ## Pin all dependencies again, with uv
 	  --quiet --output-file requirements.lock
 
 clean:  ## Remove all that was made but releases, and the ledger that knows what they spent
-	rm -rf $(VENV) $(EMOJI) deploy/*/target .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EMOJI) deploy/*/target .engines .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(PRISM): requirements.lock | $(VENV)/ready
+	GOBIN=$(CURDIR)/$(@D) go install \
+	  github.com/apache/beam/sdks/v2/go/cmd/prism@v$(shell $(BIN)/python -c "import importlib.metadata as m; print(m.version('apache-beam'))")
 	touch $@
 
 deploy/%/target/job-server.jar: deploy/%/pom.xml

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
+from processes import wait_for
 
 from pipelines import release_staging
 from pipelines.plan import plan_release
 from pipelines.run import run_release
+from pipelines.runners import RunnerChoice
 from pipelines.spec import load_release
 from pipelines.synthetic import write_emoji_events
 from tests.engine.no_noise import select_from, without_noise
@@ -20,6 +26,9 @@ from transforms.hashing import HashKey
 CONFIGS = Path(__file__).parents[2] / "configs"
 TABLES = {"by_country": ["country", "emoji"], "totals": ["country"]}
 ROWS, UNITS = 200_000, 20_000
+COMMAND = Path(sys.executable).with_name("dp-release")
+COMMAND_SECONDS = 150
+LOCAL = RunnerChoice("local")
 
 
 def write_release(folder):
@@ -42,20 +51,48 @@ def recipe(folder, name):
     return config
 
 
-def run(config, *options):
-    """Runs it in this process."""
+def run(config, choice=LOCAL):
+    """Runs it in this process, and workers too where the environment is `loopback`."""
     release = load_release(config)
-    return run_release(release, plan_release(release), options)
+    return run_release(release, plan_release(release), choice.beam_options())
 
 
-def exact_tables(config, monkeypatch, *options):
+def run_command(config, *options):
+    """Runs it as a command, which leaves no process behind."""
+    process = subprocess.Popen(
+        [COMMAND, "run", config, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        shown, errors = process.communicate(timeout=COMMAND_SECONDS)
+        wait_for("the end of all processes of the command", lambda: not _runs(process.pid), 20)
+    finally:
+        if _runs(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=20)
+    assert process.returncode == 0, errors
+    return shown
+
+
+def _runs(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def exact_tables(config, monkeypatch, choice=LOCAL):
     """Runs it without noise, which only a test can, with all partitions of two units or more."""
     key = HashKey(b"a key only for tests")
     with monkeypatch.context() as patch:
         without_noise(patch)
         select_from(patch, 2)
         patch.setattr(release_staging.HashKey, "draw", lambda: key)
-        done = run(config, *options)
+        done = run(config, choice)
     assert done.is_new
     return {name: _drawn(config, name).sort(keys) for name, keys in TABLES.items()}
 

@@ -10,6 +10,9 @@ from flink_cluster import flink_cluster
 from job_server import job_server
 from processes import wait_for
 
+from pipelines.doctor.cluster import check_flink
+from pipelines.runners import RunnerChoice
+
 pytestmark = [pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(240)]
 
 REACHED_SECONDS = 100
@@ -22,11 +25,13 @@ def test_a_release_survives_the_loss_of_a_machine(tmp_path, gate, attempts):
     gates = tmp_path / "gates"
     gates.mkdir()
     lost = []
-    environment = {"TEST_GATE": gate, "TEST_GATE_FOLDER": str(gates)}
+    gate_of_workers = {"TEST_GATE": gate, "TEST_GATE_FOLDER": str(gates)}
     with (
-        flink_cluster(tmp_path, environment) as cluster,
+        flink_cluster(tmp_path, gate_of_workers) as cluster,
         job_server("flink", tmp_path, cluster.rest) as endpoint,
     ):
+        slots = check_flink(cluster.rest, 3)
+        assert (slots.state, "task managers has 4 of 4 slots free" in slots.text) == ("ok", True)
 
         def lose_a_machine():
             wait_for(f"a worker that is {gate}", lambda: any(gates.iterdir()), REACHED_SECONDS)
@@ -37,11 +42,8 @@ def test_a_release_survives_the_loss_of_a_machine(tmp_path, gate, attempts):
 
         killer = threading.Thread(target=lose_a_machine)
         killer.start()
-        done = run(
-            config,
-            *("--runner=PortableRunner", f"--job_endpoint={endpoint}", "--parallelism=2"),
-            *("--environment_type=EXTERNAL", f"--environment_config={cluster.workers}"),
-        )
+        environment = f"external:{cluster.workers}"
+        done = run(config, RunnerChoice("flink", None, endpoint, 2, environment, "3m"))
         killer.join()
         assert done.is_new
         assert len(lost) == 1
