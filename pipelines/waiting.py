@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 from apache_beam.utils.subprocess_server import SubprocessServer
 from pipelines.failures import RunError
@@ -18,7 +19,7 @@ class TimeLimitError(RunError):
 
 
 def run_pipeline(pipeline: beam.Pipeline, seconds: int | None) -> None:
-    """Runs a pipeline and waits for its end.
+    """Runs a pipeline and waits for its end, if its options do not say otherwise.
 
     Args:
         pipeline: The pipeline. The local runner runs it in this thread, without a limit.
@@ -29,6 +30,8 @@ def run_pipeline(pipeline: beam.Pipeline, seconds: int | None) -> None:
     """
     with SubprocessServer.cache_subprocesses():
         result = pipeline.run()
+        if pipeline.options.view_as(StandardOptions).no_wait_until_finish:
+            return
         try:
             state = result.wait_until_finish(duration=None if seconds is None else seconds * 1000)
         except BaseException:

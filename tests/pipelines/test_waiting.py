@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.waiting import TimeLimitError, run_pipeline
@@ -16,6 +17,7 @@ class Job:
         self.error = error
         self.waited = "not at all"
         self.cancelled = 0
+        self.options = PipelineOptions([])
 
     def run(self):
         return self
@@ -35,6 +37,13 @@ def test_a_job_that_is_done_is_not_cancelled():
     job = Job(PipelineState.DONE)
     run_pipeline(job, None)
     assert (job.waited, job.cancelled) == (None, 0)
+
+
+def test_a_job_that_nobody_is_to_wait_for_goes_on():
+    job = Job(PipelineState.RUNNING)
+    job.options = PipelineOptions(["--no_wait_until_finish"])
+    run_pipeline(job, 7)
+    assert (job.waited, job.cancelled) == ("not at all", 0)
 
 
 def test_a_job_that_takes_longer_is_cancelled_and_says_what_it_may_wait_for():
