@@ -20,7 +20,7 @@ from processes import Server, free_ports, server, wait_for, wait_for_port
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-START_SECONDS = 60
+START_SECONDS = 120
 SLOTS = 2
 MEMORY = {
     "cpu.cores": "1",
@@ -130,7 +130,10 @@ def flink_cluster(folder, environment):
         cluster = Cluster(f"localhost:{rest}", f"workers:{pool}", machines)
 
         def is_complete():
-            return cluster.get("overview")["slots-total"] == SLOTS * len(machines)
+            try:
+                return cluster.get("overview")["slots-total"] == SLOTS * len(machines)
+            except OSError:  # The job manager is not elected yet, or busy.
+                return False
 
         wait_for("the slots of both task managers", is_complete, START_SECONDS)
         yield cluster

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from processes import free_ports, server, wait_for_port
 
-START_SECONDS = 60
+START_SECONDS = 120
 FLAGS = ["-Xmx1g", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
 
 

@@ -9,7 +9,7 @@ from job_server import jar_of, job_server
 from pipelines.runners import RunnerChoice
 
 pytestmark = [
-    *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(200)),
+    *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(400)),
     # Threads of Beam see their connections end with the job.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
@@ -18,7 +18,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def choice(tmp_path_factory):
     with job_server("flink", tmp_path_factory.mktemp("flink"), "[local]") as endpoint:
-        yield RunnerChoice("flink", None, endpoint, 2, "loopback", "2m")
+        yield RunnerChoice("flink", None, endpoint, 2, "loopback", "5m")
 
 
 def test_tables_before_noise_are_those_of_the_local_runner(folder, local, monkeypatch, choice):
@@ -42,5 +42,5 @@ def test_a_release_is_drawn_and_charged_once(folder, choice):
 def test_the_command_starts_a_job_server_and_ends_it(folder):
     config = recipe(folder, "flink-command")
     options = ["--runner", "flink", "--job-server", jar_of("flink"), "--parallelism", "2"]
-    assert "rows in " in run_command(config, *options, "--time-limit", "2m")
+    assert "rows in " in run_command(config, *options, "--time-limit", "5m")
     assert check_one_release(config)["drawing"] == 1

@@ -10,7 +10,7 @@ from emoji import check_one_release, exact_tables, recipe, run_command
 from pipelines.runners import RunnerChoice
 
 pytestmark = [
-    *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(200)),
+    *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(400)),
     # Threads of Beam see their connections end with the job.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
@@ -25,7 +25,7 @@ def program():
 
 
 def test_tables_before_noise_are_those_of_the_local_runner(folder, local, monkeypatch, program):
-    choice = RunnerChoice("prism", job_server=program, time_limit="2m")
+    choice = RunnerChoice("prism", job_server=program, time_limit="5m")
     prism = exact_tables(recipe(folder, "prism"), monkeypatch, choice)
     for name, table in local.items():
         assert prism[name].equals(table)
@@ -33,5 +33,5 @@ def test_tables_before_noise_are_those_of_the_local_runner(folder, local, monkey
 
 def test_a_release_is_drawn_and_charged_once(folder, program):
     config = recipe(folder, "prism-real")
-    run_command(config, "--runner", "prism", "--job-server", program, "--time-limit", "2m")
+    run_command(config, "--runner", "prism", "--job-server", program, "--time-limit", "5m")
     assert check_one_release(config)["drawing"] == 1

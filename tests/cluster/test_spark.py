@@ -9,7 +9,7 @@ from job_server import job_server
 from pipelines.runners import RunnerChoice
 
 pytestmark = [
-    *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(200)),
+    *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(400)),
     # Threads of Beam see their connections end with the job.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
@@ -18,7 +18,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def choice(tmp_path_factory):
     with job_server("spark", tmp_path_factory.mktemp("spark"), "local[2]") as endpoint:
-        yield RunnerChoice("spark", None, endpoint, None, "loopback", "2m")
+        yield RunnerChoice("spark", None, endpoint, None, "loopback", "5m")
 
 
 def test_tables_before_noise_are_those_of_the_local_runner(folder, local, monkeypatch, choice):

@@ -11,7 +11,7 @@ GATES = {
     "bounding": ("transforms.dofns", "BoundUnits"),
     "staging": ("pipelines.staging", "StageTable"),
 }
-SECONDS = 120
+SECONDS = 240
 
 
 def hold(gate, folder, machine):
