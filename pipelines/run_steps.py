@@ -162,6 +162,7 @@ class RunSteps:
             with suppress(DrawnTwiceError):
                 self._draw_once(options)
                 return
+            self.found = self.ledger.ledger.book().releases[self.key]
         self._draw_once(options)
 
     def _draw_once(self, options: PipelineOptions) -> None:
@@ -184,7 +185,7 @@ class RunSteps:
         attempt = dead + 1
         shards = staging.begin(attempt)
         try:
-            self.found = ledger.draw(found, replaces=dead)
+            ledger.draw(found, replaces=dead)
         except StoreError:  # Whether the entry is there is not known, so the folder has to stay.
             raise
         except LedgerError:

@@ -18,6 +18,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
+from pipelines.files import files_in
 from pipelines.release_staging import StagingError
 
 _LIST = "staged-files-"
@@ -73,8 +74,7 @@ def check_staged(folder: str) -> None:
     Raises:
         StagingError: A file, or the list of files, is not there.
     """
-    (result,) = FileSystems.match([FileSystems.join(folder, "*")])
-    there = {_name(found.path): found.path for found in result.metadata_list}
+    there = {_name(path): path for path in files_in(folder)}
     lists = [name for name in there if name.startswith(_LIST) and not name.endswith(".partial")]
     listed: set[str] = set()
     for name in lists:

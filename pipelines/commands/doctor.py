@@ -40,9 +40,9 @@ def doctor(
     logging.basicConfig(level=logging.CRITICAL)
     from pipelines.doctor.examine import examine
 
-    choice = RunnerChoice(runner, master, job_server, parallelism, environment)
+    chosen = RunnerChoice(runner, master, job_server, parallelism, environment)
     findings = []
-    for found in examine(config, choice, beam_options or []):
+    for found in examine(config, chosen, beam_options or []):
         findings.append(found)
         if not as_json:
             typer.echo(str(found))

@@ -87,8 +87,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
-    choice = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
-    options = _options(choice, beam_options)
+    chosen = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
+    options = _options(chosen, beam_options)
     release, planned = _planned(config, plan)
     with _running():
         from pipelines.run import run_release
@@ -123,8 +123,8 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Runs a release for all periods of a range, in order; those that are published stay."""
-    choice = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
-    options = _options(choice, beam_options)
+    chosen = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
+    options = _options(chosen, beam_options)
     release, planned = _planned(config, plan)
     from pipelines.periods import PeriodError, periods_between, read_period
 
@@ -167,19 +167,19 @@ def publish(
     _report(done, as_json=as_json)
 
 
-def _options(choice: RunnerChoice, beam_options: list[str] | None) -> list[str]:
+def _options(chosen: RunnerChoice, beam_options: list[str] | None) -> list[str]:
     """Returns all options for Beam: the runner's, and those after `--`."""
     strays = [option for option in (beam_options or [])[:1] if not option.startswith("--")]
     if strays:
         refuse(f"{strays[0]!r} is not a Beam option; allowed: options after --")
     try:
-        options = choice.beam_options(beam_options or [])
+        options = chosen.beam_options(beam_options or [])
     except RunnerError as error:
         refuse(str(error))
-    if choice.runner is not None:
+    if chosen.runner is not None:
         from pipelines.doctor.reach import hopeless
 
-        if (problem := hopeless(choice)) is not None:
+        if (problem := hopeless(chosen)) is not None:
             refuse(problem)
     return options
 

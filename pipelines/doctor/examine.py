@@ -17,13 +17,13 @@ from pipelines.spec import ConfigError, LoadedRelease, load_release
 
 
 def examine(
-    config: Path | None, choice: RunnerChoice, beam_options: Sequence[str] = ()
+    config: Path | None, chosen: RunnerChoice, beam_options: Sequence[str] = ()
 ) -> Iterator[Finding]:
     """Checks everything that a run needs.
 
     Args:
         config: The release YAML; None to leave out its places, and the job that needs them.
-        choice: What runs the pipeline. A master beside a running job server says where the cluster
+        chosen: What runs the pipeline. A master beside a running job server says where the cluster
             of that job server is.
         beam_options: More options for Beam.
 
@@ -36,12 +36,12 @@ def examine(
     if config is not None:
         release, found = _loaded(config)
         yield found
-    options, found = _options(choice, beam_options)
+    options, found = _options(chosen, beam_options)
     yield found
     if release is not None:
         yield from _places(release)
     runs = options is not None
-    for found in _runner(choice):
+    for found in _runner(chosen):
         runs = runs and found.state != "failed"
         yield found
     if options is None or is_local(options):
@@ -63,14 +63,14 @@ def _loaded(config: Path) -> tuple[LoadedRelease | None, Finding]:
     return release, ok("config", f"{config}: {plan.spec.release} with {len(plan.tables)} tables")
 
 
-def _options(choice: RunnerChoice, more: Sequence[str]) -> tuple[PipelineOptions | None, Finding]:
-    if choice.endpoint is not None:
-        choice = replace(choice, master=None)
+def _options(chosen: RunnerChoice, more: Sequence[str]) -> tuple[PipelineOptions | None, Finding]:
+    if chosen.endpoint is not None:
+        chosen = replace(chosen, master=None)
     try:
-        options = pipeline_options(choice.beam_options(more))
+        options = pipeline_options(chosen.beam_options(more))
     except (RunnerError, OptionError) as error:
         return None, failed("runner", str(error), "see dp-release run --help")
-    return options, ok("runner", choice.runner or ("local" if is_local(options) else "as after --"))
+    return options, ok("runner", chosen.runner or ("local" if is_local(options) else "as after --"))
 
 
 def _places(release: LoadedRelease) -> Iterator[Finding]:
@@ -83,14 +83,14 @@ def _places(release: LoadedRelease) -> Iterator[Finding]:
     yield from places.check_buckets({"input": files, "ledger": release.ledger, **folders})
 
 
-def _runner(choice: RunnerChoice) -> Iterator[Finding]:
-    if choice.endpoint is not None:
-        yield cluster.check_job_server(choice.endpoint)
-    elif choice.runner in ("flink", "spark"):
-        jar = None if choice.job_server is None else Path(choice.job_server)
-        opened = machine.OPENED if choice.runner == "flink" else machine.OPENED_FOR_SPARK
+def _runner(chosen: RunnerChoice) -> Iterator[Finding]:
+    if chosen.endpoint is not None:
+        yield cluster.check_job_server(chosen.endpoint)
+    elif chosen.runner in ("flink", "spark"):
+        jar = None if chosen.job_server is None else Path(chosen.job_server)
+        opened = machine.OPENED if chosen.runner == "flink" else machine.OPENED_FOR_SPARK
         yield from machine.check_java(jar, opened)
-    if choice.flink_rest is not None:
-        yield cluster.check_flink(choice.flink_rest, choice.parallelism)
-    if choice.worker_pool is not None:
-        yield cluster.check_worker_pool(choice.worker_pool)
+    if chosen.flink_rest is not None:
+        yield cluster.check_flink(chosen.flink_rest, chosen.parallelism)
+    if chosen.worker_pool is not None:
+        yield cluster.check_worker_pool(chosen.worker_pool)

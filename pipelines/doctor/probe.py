@@ -20,6 +20,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.doctor.finding import Finding, failed, first_line, ok
+from pipelines.files import files_in
 from pipelines.waiting import TimeLimitError, run_pipeline
 
 SECONDS = 120
@@ -69,10 +70,9 @@ def _found(options: PipelineOptions, folder: str, seconds: int) -> Finding:
         | "Look around" >> beam.ParDo(_LookAround(folder))
     )
     run_pipeline(pipeline, seconds)
-    (result,) = FileSystems.match([FileSystems.join(folder, "*.json")])
     told = []
-    for found in result.metadata_list:
-        with FileSystems.open(found.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    for path in files_in(folder):
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             told.append(json.loads(file.read()))
     if len(told) < _WORKERS:
         missing = _WORKERS - len(told)

@@ -37,9 +37,9 @@ def flink_overview(rest: str, seconds: float = SECONDS) -> dict[str, Any]:
     return overview
 
 
-def hopeless(choice: RunnerChoice) -> str | None:
+def hopeless(chosen: RunnerChoice) -> str | None:
     """Says why a pipeline cannot begin on a runner; None where it may."""
-    endpoint, rest = choice.endpoint, choice.flink_rest
+    endpoint, rest = chosen.endpoint, chosen.flink_rest
     if endpoint is not None and not listens(endpoint):
         return f"--job-server is {endpoint!r}, where nothing listens; allowed: a running job server"
     if rest is None:
@@ -50,9 +50,9 @@ def hopeless(choice: RunnerChoice) -> str | None:
         return (
             f"--master is {rest!r}, where no Flink answers; allowed: HOST:PORT of its REST server"
         )
-    if slots < (choice.parallelism or 1):
+    if slots < (chosen.parallelism or 1):
         return (
-            f"--parallelism is {choice.parallelism or 1}, and Flink has {slots} slots; allowed: at "
+            f"--parallelism is {chosen.parallelism or 1}, and Flink has {slots} slots; allowed: at "
             "most its slots, less those of a task manager that may be lost"
         )
     return None
