@@ -8,6 +8,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 from apache_beam.utils.subprocess_server import SubprocessServer
+
 from pipelines.failures import RunError
 
 CANCEL_SECONDS = 30
