@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EMOJI := configs/data/emoji_weekly
+FLINK_JAR := deploy/flink/target/job-server.jar
+SPARK_JAR := deploy/spark/target/job-server.jar
+PRISM := .engines/prism
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-quick emulator mutants lint format types bench schema lock clean
+.PHONY: run test test-quick test-flink test-spark test-prism emulator mutants lint format types bench schema lock clean
 
 run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
@@ -20,6 +23,23 @@ test: $(VENV)/ready  ## All tests, the mutants too
 
 test-quick: $(VENV)/ready  ## Without slow and statistical tests
 	$(BIN)/python -m pytest -m "not slow and not statistical and not runner"
+
+test-flink: $(VENV)/ready  ## The emoji release on Flink, embedded and on a cluster that loses a machine
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	  $(MAKE) $(FLINK_JAR) && \
+	  DP_RELEASE_FLINK_JAR=$(FLINK_JAR) $(BIN)/python -m pytest -k flink tests/cluster; \
+	else echo "test-flink is skipped: it needs Java 17 and Maven"; fi
+
+test-spark: $(VENV)/ready  ## The emoji release on Spark
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	  $(MAKE) $(SPARK_JAR) && \
+	  DP_RELEASE_SPARK_JAR=$(SPARK_JAR) $(BIN)/python -m pytest -k spark tests/cluster; \
+	else echo "test-spark is skipped: it needs Java 17 and Maven"; fi
+
+test-prism: $(VENV)/ready  ## The emoji release on Prism
+	@if command -v go >/dev/null; then \
+	  $(MAKE) $(PRISM) && DP_RELEASE_PRISM=$(PRISM) $(BIN)/python -m pytest -k prism tests/cluster; \
+	else echo "test-prism is skipped: it needs Go"; fi
 
 emulator: $(BIN)/fake-gcs-server  ## Build the emulator of Google Cloud Storage for tests marked gcs; needs Go
 
@@ -49,7 +69,7 @@ lock:  ## Pin all dependencies again, with uv
 	  --quiet --output-file requirements.lock
 
 clean:  ## Remove all that was made but releases, and the ledger that knows what they spent
-	rm -rf $(VENV) $(EMOJI) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EMOJI) deploy/*/target .engines .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +79,14 @@ $(VENV)/ready: requirements.lock pyproject.toml
 
 $(BIN)/fake-gcs-server: | $(VENV)/ready
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/fsouza/fake-gcs-server@v1.56.1
+
+$(PRISM): requirements.lock | $(VENV)/ready
+	GOBIN=$(CURDIR)/$(@D) go install \
+	  github.com/apache/beam/sdks/v2/go/cmd/prism@v$(shell $(BIN)/python -c "import importlib.metadata as m; print(m.version('apache-beam'))")
+	touch $@
+
+deploy/%/target/job-server.jar: deploy/%/pom.xml
+	mvn --quiet --batch-mode --file $< clean package
 
 $(EMOJI)/.made: pipelines/synthetic.py pipelines/emoji_catalogue.py | $(VENV)/ready
 	$(BIN)/python -m pipelines.synthetic --rows 3_000_000 --units 300_000 --seed 7 --out $(EMOJI)

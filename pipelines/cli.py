@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.commands import budget, planning, reporting, running, tuning, verifying
+from pipelines.commands import budget, doctor, planning, reporting, running, tuning, verifying
 
 app = typer.Typer(
     help="Publishes differentially private statistics of telemetry: one YAML file per release.",
@@ -23,6 +23,7 @@ for command in (
     running.run,
     running.backfill,
     running.publish,
+    doctor.doctor,
     verifying.verify,
     reporting.report,
     budget.budget,

@@ -19,7 +19,7 @@ from pipelines.check import check_input, find_files, release_input
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.inputs import Input, InputFile, Schema
 from pipelines.key_storage import store_public_keys
-from pipelines.options import is_local
+from pipelines.options import is_local, time_limit
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.prepared import prepared_schema
@@ -28,8 +28,10 @@ from pipelines.public_types import fit_public_keys
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
 from pipelines.sources import ReadRows
 from pipelines.spec import LoadedRelease
+from pipelines.staged_list import ListStaged, check_staged
 from pipelines.staging import StageTable, read_staged, staged_files
 from pipelines.storage.storage import Where
+from pipelines.waiting import run_pipeline
 from pipelines.window import Window, check_window, input_window
 from pipelines.window_files import files_in_window
 from transforms.hashing import HashKey
@@ -130,10 +132,13 @@ def draw(
 
     Raises:
         DrawnTwiceError: A retry of the runner left two draws.
+        StagingError: Workers staged files that are not in the folder.
+        TimeLimitError: The runner took longer than the options allow.
     """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
     _run_pipeline(checked, key, folder, options)
+    check_staged(str(folder))
     with staged_files(folder) as here:
         return {table.name: _read_staged(here, table, checked.prepared) for table in tables}
 
@@ -147,11 +152,10 @@ def input_pipeline(
     Yields:
         The prepared rows of the period.
     """
-    with (
-        progress(checked.size) if checked.files and is_local(options) else nullcontext(),
-        beam.Pipeline(options=options) as pipeline,
-    ):
-        yield _prepared(checked, pipeline | "Read" >> _reading(checked))
+    pipeline = beam.Pipeline(options=options)
+    yield _prepared(checked, pipeline | "Read" >> _reading(checked))
+    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
+        run_pipeline(pipeline, time_limit(options))
 
 
 def unit_shards(input_bytes: int) -> int:
@@ -177,9 +181,16 @@ def _run_pipeline(
             unit_shards=unit_shards(checked.size),
             partition_shards=partition_shards(plan.tables),
         )
-        for table in plan.tables:
-            stage = StageTable(str(folder), table.name)
-            _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
+        staged = tuple(
+            tables[table.name] | f"Stage {table.name}" >> _staged(folder, table.name)
+            for table in plan.tables
+        )
+        _ = staged | "List staged files" >> ListStaged(str(folder))
+
+
+def _staged(folder: Path, table: str) -> beam.PTransform[PCollection[pa.Table], PCollection[str]]:
+    stage = beam.ParDo(StageTable(str(folder), table))
+    return stage.with_output_types(str)  # type: ignore[no-any-return]
 
 
 def _reading(checked: CheckedInput) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:

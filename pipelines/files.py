@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError
@@ -27,3 +28,11 @@ def open_file(path: str) -> BinaryIO:
 def is_local(path: str) -> bool:
     """Returns whether a path is on this machine's file system."""
     return "://" not in path
+
+
+def files_in(folder: str) -> list[str]:
+    """Returns the files in a folder on any file system; none where there is no folder."""
+    if is_local(folder):
+        return [str(path) for path in Path(folder).glob("*") if path.is_file()]
+    (result,) = FileSystems.match([FileSystems.join(folder, "*")])
+    return [found.path for found in result.metadata_list]

@@ -23,6 +23,18 @@ class OptionError(RunError):
     """A Beam option is wrong."""
 
 
+class ReleaseOptions(PipelineOptions):
+    """What Beam does not ask for."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: _BeamArgumentParser) -> None:
+        parser.add_argument(
+            "--time_limit_s",
+            type=int,
+            help="Seconds to wait for a runner that is not the local one.",
+        )
+
+
 def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     """Parses options for Beam; the local runner is pinned.
 
@@ -58,6 +70,12 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
 def is_local(options: PipelineOptions) -> bool:
     """Returns whether the pipeline runs in this process."""
     return str(options.view_as(StandardOptions).runner) == LOCAL_RUNNER
+
+
+def time_limit(options: PipelineOptions) -> int | None:
+    """Returns the seconds to wait for the runner; None for no limit."""
+    seconds: int | None = options.view_as(ReleaseOptions).time_limit_s
+    return seconds
 
 
 class _Parser(_BeamArgumentParser):

@@ -104,7 +104,9 @@ def run_release(
             (`GateError`), or another run is under way.
         RefusedError: The policy does not allow it, or it does not fit.
         LedgerError: The release cannot go on from where it is.
-        RunError: The period or a Beam option is wrong, or the pipeline or the publication failed.
+        StagingError: Values that should be in staging are not there.
+        RunError: The period or a Beam option is wrong, or the pipeline or the publication failed,
+            or took longer than its options allow.
     """
     options = pipeline_options(beam_options)
     steps = _steps(release, plan, period, incomplete=incomplete, report=report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,8 +25,12 @@ from pipelines.publication.facts import Facts, now, software
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
 from pipelines.report.files import add_report
+from pipelines.staging import DrawnTwiceError
 
 _UNDER_WAY = ("reserved", "drawing", "drawn")
+
+DRAWS = 3
+"""Attempts of one run to draw, where workers are lost while they stage values."""
 
 
 @dataclass
@@ -138,13 +142,26 @@ class RunSteps:
     def draw(self, options: PipelineOptions, replaces: int | None = None) -> None:
         """Draws the release, or takes up values that a dead run has frozen.
 
+        A runner that loses a worker late draws again what was staged already. Nobody has seen
+        either draw, so this attempt is over, all of it is deleted, and the next one draws: what is
+        charged is one draw, and one is frozen. Whether that happens does not depend on the values.
+
         Args:
             options: Beam options.
             replaces: Number of an attempt that the caller knows to be dead; None for none.
 
         Raises:
             LedgerError: Somebody else draws it.
+            DrawnTwiceError: Workers were lost in all attempts.
         """
+        for _ in range(DRAWS - 1):
+            with suppress(DrawnTwiceError):
+                self._draw_once(options, replaces)
+                return
+            self.found = self.ledger.ledger.book().releases[self.key]
+        self._draw_once(options, replaces)
+
+    def _draw_once(self, options: PipelineOptions, replaces: int | None) -> None:
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
         if self._is_drawn:
             return

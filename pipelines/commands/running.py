@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.commands.runner_options import (
+    Environment,
+    JobServer,
+    Master,
+    Parallelism,
+    Runner,
+    TimeLimit,
+)
 from pipelines.commands.shared import (
     BeamOptions,
     Config,
@@ -22,6 +30,7 @@ from pipelines.commands.shared import (
     short,
     user_errors,
 )
+from pipelines.runners import RunnerChoice, RunnerError
 
 if TYPE_CHECKING:
     from pipelines.output import Published
@@ -78,17 +87,25 @@ def run(
             "is in a bucket, which cannot tell.",
         ),
     ] = None,
+    runner: Runner = None,
+    master: Master = None,
+    job_server: JobServer = None,
+    parallelism: Parallelism = None,
+    environment: Environment = None,
+    time_limit: TimeLimit = None,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
-    release, planned = _planned(config, beam_options, plan)
+    chosen = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
+    options = _options(chosen, beam_options)
+    release, planned = _planned(config, plan)
     with _running():
         from pipelines.run import run_release
 
         done = run_release(
             release,
             planned,
-            beam_options or [],
+            options,
             period=period,
             correct=correct,
             incomplete=incomplete,
@@ -107,10 +124,18 @@ def backfill(
     plan: Plan = None,
     report: Report = True,
     incomplete: Incomplete = False,
+    runner: Runner = None,
+    master: Master = None,
+    job_server: JobServer = None,
+    parallelism: Parallelism = None,
+    environment: Environment = None,
+    time_limit: TimeLimit = None,
     as_json: Json = False,
 ) -> None:
     """Runs a release for all periods of a range, in order; those that are published stay."""
-    release, planned = _planned(config, beam_options, plan)
+    chosen = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
+    options = _options(chosen, beam_options)
+    release, planned = _planned(config, plan)
     from pipelines.periods import PeriodError, periods_between, read_period
 
     every = release.spec.period
@@ -125,7 +150,7 @@ def backfill(
             done = run_release(
                 release,
                 planned,
-                beam_options or [],
+                options,
                 period=period.name,
                 incomplete=incomplete,
                 report=report,
@@ -142,7 +167,7 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publishes a release whose values are drawn already; reads no input."""
-    release, planned = _planned(config, None, None)
+    release, planned = _planned(config, None)
     with _running():
         from pipelines.run import publish_release
 
@@ -152,16 +177,28 @@ def publish(
     _report(done, as_json=as_json)
 
 
-def _planned(
-    config: Path, beam_options: list[str] | None, plan: Path | None
-) -> tuple[LoadedRelease, ReleasePlan]:
+def _options(chosen: RunnerChoice, beam_options: list[str] | None) -> list[str]:
+    """Returns all options for Beam: the runner's, and those after `--`."""
+    strays = [option for option in (beam_options or [])[:1] if not option.startswith("--")]
+    if strays:
+        refuse(f"{strays[0]!r} is not a Beam option; allowed: options after --")
+    try:
+        options = chosen.beam_options(beam_options or [])
+    except RunnerError as error:
+        refuse(str(error))
+    if chosen.runner is not None:
+        from pipelines.doctor.reach import hopeless
+
+        if (problem := hopeless(chosen)) is not None:
+            refuse(problem)
+    return options
+
+
+def _planned(config: Path, plan: Path | None) -> tuple[LoadedRelease, ReleasePlan]:
     """Loads and plans a release, and holds it to a plan file if there is one."""
     from pipelines.plan import plan_release
     from pipelines.spec import load_release
 
-    strays = [option for option in (beam_options or [])[:1] if not option.startswith("--")]
-    if strays:
-        refuse(f"{strays[0]!r} is not a Beam option; allowed: options after --")
     release = load_release(config)
     planned = plan_release(release)
     if plan is not None:

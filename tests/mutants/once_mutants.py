@@ -17,6 +17,20 @@ ONCE_ONLY = [
         (f"{_KILLED}[after ReleaseStaging.freeze]",),
     ),
     Mutant(
+        "a_second_draw_of_the_runner_ends_the_run",
+        "pipelines/run_steps.py",
+        "for _ in range(DRAWS - 1):",
+        "for _ in range(0):",
+        (f"{ONCE}::test_values_that_a_runner_drew_twice_are_deleted_and_drawn_again",),
+    ),
+    Mutant(
+        "files_that_only_workers_see_are_an_empty_table",
+        "pipelines/staged_list.py",
+        "if not lists or listed - there.keys():",
+        "if False:",
+        (f"{ONCE}::test_files_that_only_workers_see_are_missed",),
+    ),
+    Mutant(
         "an_attempt_of_another_machine_is_taken_for_dead",
         "pipelines/run_steps.py",
         "if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):",

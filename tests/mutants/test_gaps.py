@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import polars as pl
 import pytest
 
@@ -48,7 +50,7 @@ def test_a_failed_run_hides_what_failed(tmp_path, run, monkeypatch):
 def test_a_release_that_the_ledger_does_not_know_is_not_drawn_again(tmp_path, run):
     run()
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    (tmp_path / ".dp-release" / "ledger.db").unlink()
+    shutil.rmtree(tmp_path / ".dp-release")
     (tmp_path / "out" / "datapackage.json").unlink()
     del before[tmp_path / "out" / "datapackage.json"]
     with pytest.raises(ConfigError, match="holds a release that the ledger"):

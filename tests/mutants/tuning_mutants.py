@@ -87,11 +87,11 @@ TUNING = [
         "pipelines/tune/tuning.py",
         """            entry = enter(plan, period, datetime.now(UTC))
             spent = "" if plan.charge is None else ", and its charge is spent"
-            with failures(folder, "tuning", f"nothing was written{spent}"):
+            with failures(LocalStorage(folder), "tuning", f"nothing was written{spent}"):
                 measured = measure(plan, checked, folder, runner)
 """,
         """            spent = "" if plan.charge is None else ", and its charge is spent"
-            with failures(folder, "tuning", f"nothing was written{spent}"):
+            with failures(LocalStorage(folder), "tuning", f"nothing was written{spent}"):
                 measured = measure(plan, checked, folder, runner)
             entry = enter(plan, period, datetime.now(UTC))
 """,

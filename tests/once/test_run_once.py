@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from once_release import book, command, files, kinds, run, state, write_release
 
+from pipelines import drawing
 from pipelines.drawing import draw
 from pipelines.failures import RunError
 from pipelines.ledger import BrokenLedgerError, LedgerError, RefusedError, ReleaseKey
@@ -180,6 +181,66 @@ def test_publish_reads_no_input(config, tmp_path, monkeypatch):
     assert done.published[0].frame["n"].to_list() == drawn["n"].to_list()
     assert not publish_release(release, plan_release(release)).is_new
     assert kinds(config) == {"reserved": 1, "drawing": 1, "drawn": 1, "published": 1}
+
+
+@pytest.mark.parametrize(("failures", "attempts"), [(1, 2), (2, 3)])
+def test_values_that_a_runner_drew_twice_are_deleted_and_drawn_again(
+    config, tmp_path, monkeypatch, failures, attempts
+):
+    """One charge, one frozen draw, and nothing is left of the others."""
+    folders = []
+
+    def draw_twice_at_first(checked, key, folder, options):
+        folders.append(folder)
+        once(checked, key, folder, options)
+        if len(folders) <= failures:
+            once(checked, key, folder, options)
+
+    once = drawing._run_pipeline
+    monkeypatch.setattr(drawing, "_run_pipeline", draw_twice_at_first)
+    run(config)
+    assert kinds(config) == {"reserved": 1, "drawing": attempts, "drawn": 1, "published": 1}
+    assert [folder.parent.name for folder in folders] == [
+        f"attempt-{number}" for number in range(1, attempts + 1)
+    ]
+    assert [path.name for path in tmp_path.glob(".dp-release/r/all/v1/attempt-*")] == [
+        f"attempt-{attempts}"
+    ]
+
+
+def test_a_run_that_always_draws_twice_gives_up_and_publishes_nothing(
+    config, tmp_path, monkeypatch
+):
+    def draw_twice(*arguments):
+        once(*arguments)
+        once(*arguments)
+
+    once = drawing._run_pipeline
+    monkeypatch.setattr(drawing, "_run_pipeline", draw_twice)
+    with pytest.raises(RunError, match="failed with DrawnTwiceError; nothing was published"):
+        run(config)
+    assert kinds(config) == {"reserved": 1, "drawing": 3}
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("what", ["staged-files-*", "t-*.parquet"])
+def test_files_that_only_workers_see_are_missed(config, tmp_path, monkeypatch, what):
+    """What is not in the staging folder of the launcher is no empty table."""
+
+    def draw_elsewhere(checked, key, folder, options):
+        once(checked, key, folder, options)
+        for path in folder.glob(what):
+            path.unlink()
+
+    once = drawing._run_pipeline
+    monkeypatch.setattr(drawing, "_run_pipeline", draw_elsewhere)
+    with pytest.raises(StagingError, match="workers staged files that are not in"):
+        run(config)
+    assert kinds(config) == {"reserved": 1, "drawing": 1}
+    assert not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    run(config)
+    assert kinds(config) == {"reserved": 1, "drawing": 2, "drawn": 1, "published": 1}
 
 
 def test_publish_draws_nothing(config, monkeypatch):

@@ -1,0 +1,96 @@
+"""All checks, in the order in which one needs the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.doctor import cluster, machine, places, probe
+from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
+from pipelines.options import OptionError, is_local, pipeline_options
+from pipelines.plan import plan_release
+from pipelines.runners import RunnerChoice, RunnerError
+from pipelines.spec import ConfigError, LoadedRelease, load_release
+
+
+def examine(
+    config: Path | None, chosen: RunnerChoice, beam_options: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Checks everything that a run needs.
+
+    Args:
+        config: The release YAML; None to leave out its places, and the job that needs them.
+        chosen: What runs the pipeline. A master beside a running job server says where the cluster
+            of that job server is.
+        beam_options: More options for Beam.
+
+    Yields:
+        What each check found.
+    """
+    yield machine.check_python()
+    yield from machine.check_packages()
+    release = None
+    if config is not None:
+        release, found = _loaded(config)
+        yield found
+    options, found = _options(chosen, beam_options)
+    yield found
+    if release is not None:
+        yield from _places(release)
+    runs = options is not None
+    for found in _runner(chosen):
+        runs = runs and found.state != "failed"
+        yield found
+    if options is None or is_local(options):
+        return
+    if release is None:
+        yield skipped("job", "with a CONFIG, a job would look for workers that share its staging")
+    elif not runs:
+        yield skipped("job", "not tried, as what it needs has failed")
+    else:
+        yield probe.check_job(options, release.staging_folder)
+
+
+def _loaded(config: Path) -> tuple[LoadedRelease | None, Finding]:
+    try:
+        release = load_release(config)
+        plan = plan_release(release)
+    except ConfigError as error:
+        return None, failed("config", first_line(error), "see dp-release validate")
+    return release, ok("config", f"{config}: {plan.spec.release} with {len(plan.tables)} tables")
+
+
+def _options(chosen: RunnerChoice, more: Sequence[str]) -> tuple[PipelineOptions | None, Finding]:
+    if chosen.endpoint is not None:
+        chosen = replace(chosen, master=None)
+    try:
+        options = pipeline_options(chosen.beam_options(more))
+    except (RunnerError, OptionError) as error:
+        return None, failed("runner", str(error), "see dp-release run --help")
+    return options, ok("runner", chosen.runner or ("local" if is_local(options) else "as after --"))
+
+
+def _places(release: LoadedRelease) -> Iterator[Finding]:
+    yield places.check_ledger(release)
+    folders = {"staging": release.staging_folder, "output": release.output_folder}
+    for name, place in folders.items():
+        if "://" not in place:
+            yield places.check_folder(name, place)
+    files = next(iter(release.input_files or ()), "")
+    yield from places.check_buckets({"input": files, "ledger": release.ledger, **folders})
+
+
+def _runner(chosen: RunnerChoice) -> Iterator[Finding]:
+    if chosen.endpoint is not None:
+        yield cluster.check_job_server(chosen.endpoint)
+    elif chosen.runner in ("flink", "spark"):
+        jar = None if chosen.job_server is None else Path(chosen.job_server)
+        opened = machine.OPENED if chosen.runner == "flink" else machine.OPENED_FOR_SPARK
+        yield from machine.check_java(jar, opened)
+    if chosen.flink_rest is not None:
+        yield cluster.check_flink(chosen.flink_rest, chosen.parallelism)
+    if chosen.worker_pool is not None:
+        yield cluster.check_worker_pool(chosen.worker_pool)

@@ -1,0 +1,99 @@
+"""Sees to it that what the workers staged is where the launcher reads it.
+
+A worker that does not share the staging folder writes to a disk of its own, and nothing fails. A
+table whose partitions are selected privately would then come out empty, for its full price. So the
+pipeline ends with a list of the files that were staged, and the launcher looks for the list and for
+each file on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PCollection
+
+from pipelines.files import files_in
+from pipelines.release_staging import StagingError
+
+_LIST = "staged-files-"
+
+
+@dataclass
+class ListStaged(beam.PTransform[tuple[PCollection[str], ...], PCollection[str]]):
+    """Writes a file with the names of all staged files.
+
+    Attributes:
+        folder: The staging folder.
+    """
+
+    folder: str
+
+    def expand(self, paths: tuple[PCollection[str], ...]) -> PCollection[str]:
+        """Wires the list, which is written even if there is nothing to list."""
+        nothing = paths[0].pipeline | "Start list" >> beam.Create([""])
+        written: PCollection[str] = (
+            (*paths, nothing)
+            | "Add no file" >> beam.Flatten()
+            | "Name files" >> beam.Map(_named).with_output_types(tuple[int, bytes])
+            | "Group files" >> beam.GroupByKey()
+            | "Write list" >> beam.ParDo(_WriteList(self.folder))
+        )
+        return written
+
+
+class _WriteList(beam.DoFn):
+    """Writes the list of files."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def process(self, listed: tuple[int, Iterable[bytes]]) -> Iterator[str]:
+        """Writes one file and yields its path."""
+        content = b"\n".join(sorted(name for name in set(listed[1]) if name))
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        path = FileSystems.join(self._folder, f"{_LIST}{digest}")
+        partial = f"{path}.{uuid.uuid4().hex}.partial"
+        with FileSystems.create(partial, compression_type=_PLAIN) as file:
+            file.write(content)
+        FileSystems.rename([partial], [path])
+        yield path
+
+
+def check_staged(folder: str) -> None:
+    """Checks that all that the workers staged is in a folder.
+
+    Args:
+        folder: The staging folder, as the launcher sees it.
+
+    Raises:
+        StagingError: A file, or the list of files, is not there.
+    """
+    there = {_name(path): path for path in files_in(folder)}
+    lists = [name for name in there if name.startswith(_LIST) and not name.endswith(".partial")]
+    listed: set[str] = set()
+    for name in lists:
+        with FileSystems.open(there[name], compression_type=_PLAIN) as opened:
+            listed.update(opened.read().decode().split())
+    if not lists or listed - there.keys():
+        raise StagingError(
+            f"workers staged files that are not in {folder} on this machine, so the draw is lost; "
+            "allowed: staging that all workers and this machine share. Move it there, name it in "
+            "output.staging, and run again"
+        )
+
+
+_PLAIN = beam.io.filesystem.CompressionTypes.UNCOMPRESSED
+
+
+def _named(path: str) -> tuple[int, bytes]:
+    return 0, _name(path).encode()
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path).name

@@ -1,0 +1,262 @@
+"""The doctor looks at config, ledger, folders and buckets, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.doctor import places, probe
+from pipelines.doctor.examine import examine
+from pipelines.doctor.finding import TooSlowError, within
+from pipelines.plan import plan_release
+from pipelines.run import run_release
+from pipelines.runners import RunnerChoice
+from pipelines.spec import load_release
+from pipelines.waiting import TimeLimitError
+
+COMMAND = Path(sys.executable).with_name("dp-release")
+LOCAL = PipelineOptions(["--runner=FnApiRunner"])
+
+
+@pytest.fixture
+def config(tmp_path):
+    frame = pl.DataFrame({"user": ["a", "b"], "country": ["DE", "FR"]})
+    frame.write_parquet(tmp_path / "in.parquet")
+    path = tmp_path / "release.yaml"
+    path.write_text(
+        "release: r\ninput: {files: in.parquet}\nprivacy: {unit: user, epsilon: 1}\n"
+        "tables: {t: {public: {country: [DE, FR]}, metrics: {n: count}}}\n"
+        "output: {folder: out/r, formats: [csv]}\n"
+    )
+    return path
+
+
+def states(findings):
+    return {found.check: found.state for found in findings}
+
+
+# Time
+
+
+def test_what_takes_too_long_is_left_alone():
+    started = time.monotonic()
+    with pytest.raises(TooSlowError, match=r"no answer of the moon in 0\.1 s"):
+        within(0.1, "the moon", lambda: time.sleep(5))
+    assert time.monotonic() - started < 3
+
+
+def test_results_and_errors_of_a_look_come_back():
+    assert within(5, "this", lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        within(5, "this", lambda: 1 / 0)
+
+
+# Folders and ledger
+
+
+def test_a_release_that_can_run_is_fine_and_is_left_as_it_was(config, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    found = states(examine(config, RunnerChoice()))
+    assert set(found) == {
+        *("python", "beam", "packages", "config", "runner", "ledger", "staging", "output")
+    }
+    assert set(found.values()) == {"ok"}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_ledger_is_read_and_its_hashes_are_checked(config):
+    release = load_release(config)
+    run_release(release, plan_release(release))
+    assert "has 4 entries" in places.check_ledger(release).text
+    Path(release.ledger).write_bytes(b"no ledger")
+    found = places.check_ledger(release)
+    assert found.state == "failed"
+    assert "ledger.db" in found.text
+
+
+def test_folders_that_cannot_be_made_are_named(config, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    (tmp_path / ".dp-release").write_text("a file")
+    found = {one.check: one for one in examine(config, RunnerChoice())}
+    for name in ("output", "staging", "ledger"):
+        assert found[name].state == "failed"
+        assert "is not a folder" in found[name].text
+        assert found[name].mend
+
+
+def test_a_full_or_closed_folder_is_named(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(places.tempfile, "TemporaryFile", refuse)
+    found = places.check_folder("staging", str(tmp_path))
+    assert found.text == f"{tmp_path} cannot be written to: No space left on device"
+
+
+def test_a_config_that_does_not_load_is_one_line(config):
+    config.write_text(config.read_text().replace("release: r", "relase: r"))
+    found = {one.check: one for one in examine(config, RunnerChoice())}
+    assert found["config"].state == "failed"
+    assert "relase" in found["config"].text
+    assert "\n" not in str(found["config"])
+
+
+# Buckets
+
+
+class Client:
+    """Grants rights on buckets."""
+
+    def __init__(self, rights, error=None):
+        self.rights, self.error = rights, error
+
+    def bucket(self, name):
+        return Bucket(name, self)
+
+
+class Bucket:
+    def __init__(self, name, client):
+        self.name, self.client = name, client
+
+    def test_iam_permissions(self, wanted, timeout):
+        if self.client.error is not None:
+            raise self.client.error
+        return [right for right in wanted if right in self.client.rights[self.name]]
+
+
+PLACES = {"input": "gs://raw/in/*.parquet", "staging": "gs://staging/x", "output": "/here"}
+
+
+def test_rights_on_buckets_are_asked_for():
+    rights = {"raw": places.PERMISSIONS["input"], "staging": places.PERMISSIONS["staging"]}
+    found = list(places.check_buckets(PLACES, lambda: Client(rights)))
+    assert states(found) == {"credentials": "ok", "input": "ok", "staging": "ok"}
+
+
+def test_rights_that_are_missing_are_named():
+    rights = {"raw": places.PERMISSIONS["input"], "staging": ["storage.objects.get"]}
+    found = {one.check: one for one in places.check_buckets(PLACES, lambda: Client(rights))}
+    assert found["input"].state == "ok"
+    assert found["staging"].state == "failed"
+    assert found["staging"].text == (
+        "gs://staging/x: not allowed: storage.objects.list, storage.objects.create, "
+        "storage.objects.delete"
+    )
+
+
+def test_missing_credentials_are_one_line():
+    def connect():
+        raise RuntimeError("Your default credentials were not found.\nSee somewhere.")
+
+    (found,) = places.check_buckets(PLACES, connect)
+    assert found.text == "Your default credentials were not found."
+    assert "gcloud auth application-default login" in found.mend
+
+
+def test_a_missing_library_is_one_line():
+    def connect():
+        raise ImportError("google.cloud")
+
+    (found,) = places.check_buckets(PLACES, connect)
+    assert found.mend == "install dp-release[gcp]"
+
+
+def test_a_cloud_that_does_not_answer_is_left_alone():
+    (found,) = places.check_buckets(PLACES, lambda: time.sleep(5), seconds=0.1)
+    assert found.text == "no answer of the credentials in 0.1 s"
+    found = list(places.check_buckets(PLACES, lambda: Client({}, OSError("offline"))))
+    assert states(found) == {"credentials": "ok", "input": "failed", "staging": "failed"}
+    assert "offline" in found[1].text
+
+
+def test_places_here_need_no_credentials():
+    assert list(places.check_buckets({"output": "/here"}, lambda: 1 / 0)) == []
+
+
+# The job
+
+
+def test_a_job_of_no_data_leaves_nothing_behind(tmp_path):
+    found = probe.check_job(LOCAL, str(tmp_path))
+    assert found.state == "ok"
+    assert "share the staging" in found.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_with_a_disk_of_their_own_are_noticed(tmp_path, monkeypatch):
+    def mislaid(path, **more):
+        return create(path.replace("/staging/", "/elsewhere/"), **more)
+
+    create = probe.FileSystems.create
+    monkeypatch.setattr(probe.FileSystems, "create", mislaid)
+    found = probe.check_job(LOCAL, str(tmp_path / "staging"))
+    assert found.state == "failed"
+    assert "8 of 8 files that workers wrote to " in found.text
+    assert found.mend == "set output.staging to a folder that all workers share"
+
+
+def test_workers_of_other_versions_are_noticed(tmp_path, monkeypatch):
+    here = probe.versions()
+    told = iter([*[here] * 7, {**here, "apache-beam": "2.70.0"}, here])
+    monkeypatch.setattr(probe, "versions", lambda: next(told))
+    found = probe.check_job(LOCAL, str(tmp_path))
+    assert found.state == "failed"
+    assert found.text.startswith("apache-beam is 2.70.0 at ")
+    assert "same image" in found.mend
+
+
+def test_a_job_that_hangs_or_fails_is_one_line(tmp_path, monkeypatch):
+    errors = {"job": RuntimeError("lost\nmore"), "time": TimeLimitError("late")}
+    for error in errors.values():
+
+        def fail(pipeline, seconds, error=error):
+            raise error
+
+        monkeypatch.setattr(probe, "run_pipeline", fail)
+        found = probe.check_job(LOCAL, str(tmp_path), seconds=3)
+        assert found.state == "failed"
+        assert "\n" not in str(found)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_needs_a_config_and_what_comes_before_it(config):
+    choice = RunnerChoice("flink", None, "localhost:1", 1, "loopback")
+    found = {one.check: one for one in examine(config, choice)}
+    assert found["job server"].state == "failed"
+    assert found["job"].text == "not tried, as what it needs has failed"
+    found = {one.check: one for one in examine(None, choice)}
+    assert found["job"].text.startswith("with a CONFIG")
+    found = states(examine(config, RunnerChoice("fink")))
+    assert found["runner"] == "failed"
+    assert "job" not in found
+
+
+# The command
+
+
+def command(*arguments):
+    return subprocess.run(
+        [COMMAND, "doctor", *map(str, arguments)], capture_output=True, text=True, timeout=55
+    )
+
+
+def test_the_command_leaves_with_0_where_all_is_fine(config):
+    done = command(config)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok"] * 8
+
+
+def test_the_command_leaves_with_1_where_something_is_wrong(config):
+    done = command(config, "--runner", "flink", "--job-server", "localhost:1", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    found = {one["check"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["runner"]["state"] == "failed"
+    assert found["runner"]["text"].startswith("--environment is missing; allowed: loopback")
+    assert found["job server"]["mend"].startswith("java -jar deploy/flink/target/job-server.jar")
