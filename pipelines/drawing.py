@@ -19,6 +19,7 @@ from pipelines.check import check_input, find_files, release_input
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.inputs import Input, InputFile, Schema
 from pipelines.key_storage import store_public_keys
+from pipelines.local_blocks import block_folder, full_disk_told
 from pipelines.options import is_local
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
@@ -130,10 +131,12 @@ def draw(
 
     Raises:
         DrawnTwiceError: A retry of the runner left two draws.
+        StagingError: The disk became full.
     """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
-    _run_pipeline(checked, key, folder, options)
+    with full_disk_told(folder):
+        _run_pipeline(checked, key, folder, options)
     with staged_files(folder) as here:
         return {table.name: _read_staged(here, table, checked.prepared) for table in tables}
 
@@ -176,6 +179,7 @@ def _run_pipeline(
             key,
             unit_shards=unit_shards(checked.size),
             partition_shards=partition_shards(plan.tables),
+            blocks=block_folder(folder, checked.size, options),
         )
         for table in plan.tables:
             stage = StageTable(str(folder), table.name)
