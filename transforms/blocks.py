@@ -73,7 +73,7 @@ class BlockFolder:
         name, start, size = json.loads(place)
         with (Path(self.path) / name).open("rb", buffering=0) as file:
             file.seek(start)
-            block = file.read(size)
+            block: bytes = file.read(size)
         if len(block) < size:
             raise ValueError(f"a file of blocks has {len(block)} bytes of a block of {size}")
         return block

@@ -1,6 +1,7 @@
 """Memory, processor time and disk of local releases that are larger than the memory of a shuffle.
 
-    python tests/bench/local_memory.py [--rows 100_000_000] [--copies 1 3] [--gather-mb 64 --shards 1024]
+    python tests/bench/local_memory.py --copies 1 3 [--where disk memory]
+    python tests/bench/local_memory.py --copies 1 --gather-mb 64 --shards 1024
 
 Each copy names the same files again, in a folder whose name makes other units of their users, so
 that a billion rows are ten copies of one hundred million. What is measured is in README.md.

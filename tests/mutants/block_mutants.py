@@ -26,7 +26,7 @@ BLOCKS_ON_DISK = [
         "blocks_are_not_written_out_at_the_end_of_a_bundle",
         "transforms/dofns.py",
         "            self._file.close()",
-        "            self._engine = self._file",
+        "            self._kept = self._file",
         (f"{BLOCKS}::test_tables_before_noise_are_the_same_in_memory_and_in_files",),
     ),
     Mutant(
@@ -55,10 +55,7 @@ BLOCKS_ON_DISK = [
         "pipelines/run.py",
         "        steps.check_disk(options)\n",
         "",
-        (
-            f"{LOCAL_BLOCKS}"
-            "::test_a_disk_that_is_too_small_is_refused_before_anything_is_charged",
-        ),
+        (f"{LOCAL_BLOCKS}::test_a_disk_that_is_too_small_is_refused_before_anything_is_charged",),
     ),
     Mutant(
         "a_full_disk_is_a_failure_like_others",

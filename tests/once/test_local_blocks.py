@@ -120,7 +120,7 @@ def test_a_disk_that_becomes_full_is_said_and_a_rerun_mends_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(BlockFile, function, fail)
-        with pytest.raises(StagingError, match="became full.*allowed: to run again") as caught:
+        with pytest.raises(StagingError, match=r"became full.*allowed: to run again") as caught:
             run(config)
     assert caught.value.__suppress_context__
     assert not list(tmp_path.glob(BLOCKS))
