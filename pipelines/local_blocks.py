@@ -69,8 +69,8 @@ def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOption
     needed, free = input_bytes // INPUT_PER_BLOCKS, shutil.disk_usage(staging).free
     if free < needed:
         message = (
-            f"{staging} has {free / 1e9:.1f} GB of free space, and this release takes about "
-            f"{needed / 1e9:.1f} GB of it while it runs; allowed: more space, or a folder on "
+            f"{staging} has {free / 1e6:,.0f} MB of free space, and this release takes about "
+            f"{needed / 1e6:,.0f} MB of it while it runs; allowed: more space, or a folder on "
             "another disk"
         )
         raise ConfigError([release.source.problem(("output", "staging"), message)])

@@ -11,9 +11,10 @@ else before noise: only their owner can read the files, and whoever made the fol
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkstemp
 
 SUFFIX = ".blocks"
 _BUFFER_BYTES = 1 << 20
@@ -24,9 +25,9 @@ class BlockFile:
 
     def __init__(self, folder: str) -> None:
         """Makes the file, for the eyes of its owner, in a folder that is there."""
-        self._file = NamedTemporaryFile(  # noqa: SIM115 - it is open as long as its bundle
-            "wb", _BUFFER_BYTES, suffix=SUFFIX, dir=folder, delete=False
-        )
+        descriptor, path = mkstemp(SUFFIX, dir=folder)
+        self._name = Path(path).name
+        self._file = os.fdopen(descriptor, "wb", _BUFFER_BYTES)
 
     def add(self, block: bytes) -> bytes:
         """Adds a block, which can be read after `close`.
@@ -39,7 +40,7 @@ class BlockFile:
         """
         start = self._file.tell()
         self._file.write(block)
-        return json.dumps([Path(self._file.name).name, start, len(block)]).encode()
+        return json.dumps([self._name, start, len(block)]).encode()
 
     def close(self) -> None:
         """Writes out what is buffered.

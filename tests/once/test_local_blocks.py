@@ -25,15 +25,28 @@ from transforms.hashing import HashKey
 
 BLOCKS = "**/*.blocks"
 LOCAL = pipeline_options([])
-KILLED = """
-import logging, os, signal
+PROGRAM = """
+import errno, io, logging, os, signal, types
 logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
-import pipelines.local_blocks, transforms.stages
+import pipelines.local_blocks, transforms.blocks, transforms.stages
 pipelines.local_blocks.SPILL_BYTES = 0
-transforms.stages.draw = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+{change}
 from pipelines.cli import main
 main()
 """
+KILLED = PROGRAM.format(
+    change="transforms.stages.draw = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+)
+ON_A_FULL_DISK = PROGRAM.format(
+    change="""
+class Full(io.FileIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def full(descriptor, mode, size):
+    return io.BufferedWriter(Full(descriptor, "w"), size)
+transforms.blocks.os = types.SimpleNamespace(fdopen=full)
+"""
+)
 
 
 @pytest.fixture
@@ -130,6 +143,14 @@ def test_a_disk_that_becomes_full_is_said_and_a_rerun_mends_it(
     assert kinds(config) == {"reserved": 1, "drawing": 2, "drawn": 1, "published": 1}
 
 
+def test_the_command_says_in_one_line_that_the_disk_is_full(config):
+    done = command("run", config, "--no-report", program=ON_A_FULL_DISK)
+    assert done.returncode == 1
+    assert "became full" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+
+
 def test_other_errors_of_the_disk_are_not_said_to_be_a_full_one(config, on_disk, monkeypatch):
     def fail(*_):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -149,7 +170,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_charged(
     pl.DataFrame({"user": USERS, "country": ["DE"] * 60}).write_parquet(tmp_path / "in.parquet")
     size = (tmp_path / "in.parquet").stat().st_size
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, size // 3 - 1))
-    with pytest.raises(ConfigError, match=r"output.*GB of free space.*allowed: more space"):
+    with pytest.raises(ConfigError, match=r"output.*MB of free space.*allowed: more space"):
         run(config)
     assert kinds(config) == {}
     assert not on_disk
