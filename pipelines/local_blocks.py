@@ -1,7 +1,7 @@
 """Keeps the first shuffle of a large local release on the disk, as the local runner has no place.
 
 Beam's `FnApiRunner` holds all that is shuffled in memory, some three times over while it groups
-it, and a shuffle is 9 to 20 bytes for each row of the input and each table. So where it runs,
+it, and a shuffle is 9 to 22 bytes for each row of the input and each table. So where it runs,
 blocks go to files below the shards of the attempt (`transforms.blocks`). These are deleted when the
 draw is frozen, when it fails, and, after a kill, by the next run. Other runners have shuffles of
 their own, and a staging that is a URL is no place for it.
