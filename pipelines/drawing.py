@@ -19,6 +19,7 @@ from pipelines.check import check_input, find_files, release_input
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.inputs import Input, InputFile, Schema
 from pipelines.key_storage import store_public_keys
+from pipelines.local_blocks import block_folder, full_disk_told
 from pipelines.options import is_local, time_limit
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
@@ -132,12 +133,13 @@ def draw(
 
     Raises:
         DrawnTwiceError: A retry of the runner left two draws.
-        StagingError: Workers staged files that are not in the folder.
+        StagingError: Workers staged files that are not in the folder, or the disk became full.
         TimeLimitError: The runner took longer than the options allow.
     """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
-    _run_pipeline(checked, key, folder, options)
+    with full_disk_told(folder):
+        _run_pipeline(checked, key, folder, options)
     check_staged(str(folder))
     with staged_files(folder) as here:
         return {table.name: _read_staged(here, table, checked.prepared) for table in tables}
@@ -180,6 +182,7 @@ def _run_pipeline(
             key,
             unit_shards=unit_shards(checked.size),
             partition_shards=partition_shards(plan.tables),
+            blocks=block_folder(folder, checked.size, options),
         )
         staged = tuple(
             tables[table.name] | f"Stage {table.name}" >> _staged(folder, table.name)
@@ -188,7 +191,7 @@ def _run_pipeline(
         _ = staged | "List staged files" >> ListStaged(str(folder))
 
 
-def _staged(folder: Path, table: str) -> beam.PTransform[PCollection[pa.Table], PCollection[str]]:
+def _staged(folder: Where, table: str) -> beam.PTransform[PCollection[pa.Table], PCollection[str]]:
     stage = beam.ParDo(StageTable(str(folder), table))
     return stage.with_output_types(str)  # type: ignore[no-any-return]
 

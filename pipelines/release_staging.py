@@ -4,7 +4,7 @@
         hash-key-<entry>         secret of the reservation that has this entry of the ledger, until
                                  its values are drawn
         attempt-<number>/        one attempt to draw, numbered as in the ledger
-            shards/              what the workers write
+            shards/              what the workers write, and the shuffle of a large local run
             drawn/               all values of the attempt, frozen
             publication/         the files that are rendered from them, frozen
             ended                note of a run that it will not freeze this attempt any more

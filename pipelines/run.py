@@ -113,6 +113,7 @@ def run_release(
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.look(correct)
+        steps.check_disk(options)
         is_new = steps.found is None or steps.found.state != "published"
         steps.reserve()
         steps.draw(options, replace_attempt)

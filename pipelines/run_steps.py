@@ -14,6 +14,7 @@ from pipelines.drawing import CheckedInput, check_release_input, draw
 from pipelines.folders import check_folders, release_staging
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
+from pipelines.local_blocks import check_disk
 from pipelines.outlet import Outlet
 from pipelines.output import Published, published_tables, render_release, write_publication
 from pipelines.periods import ReleasePeriod
@@ -124,6 +125,15 @@ class RunSteps:
     def check_folders(self) -> None:
         """Checks that the release can be published to its folder; see `pipelines.folders`."""
         check_folders(self.ledger.release, self.outlet, known=self._is_known)
+
+    def check_disk(self, options: PipelineOptions) -> None:
+        """Checks that there is room for what a local run keeps on the disk.
+
+        Raises:
+            ConfigError: There is not.
+        """
+        if self._checked is not None and not self._is_drawn:
+            check_disk(self.ledger.release, self._checked.size, options)
 
     def reserve(self) -> None:
         """Charges the release.

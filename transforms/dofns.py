@@ -14,6 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.background import Background
 from transforms.batches import Batch
+from transforms.blocks import BlockFile, BlockFolder
 from transforms.stages import Engine, ZeroSlice
 from transforms.wire import unpack_table
 
@@ -83,11 +84,32 @@ class PreAggregate(beam.DoFn):
             yield from packed
 
 
+class WriteBlocks(beam.DoFn):
+    """Writes blocks to a file and sends on their places."""
+
+    def __init__(self, folder: BlockFolder) -> None:
+        self._folder = folder
+
+    def start_bundle(self) -> None:
+        self._file: BlockFile | None = None
+
+    def process(self, keyed: tuple[int, bytes]) -> Iterator[tuple[int, bytes]]:
+        key, block = keyed
+        if self._file is None:
+            self._file = BlockFile(self._folder.path)
+        yield key, self._file.add(block)
+
+    def finish_bundle(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
 class BoundUnits(beam.DoFn):
     """Bounds the units of each shard and sends on partial sums by partition shard."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, blocks: BlockFolder | None = None) -> None:
         self._engine = engine
+        self._blocks = blocks
 
     def setup(self) -> None:
         self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
@@ -97,9 +119,11 @@ class BoundUnits(beam.DoFn):
         self._partials: dict[int, list[pl.DataFrame]] = {}
 
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-        shard_key, packed = shard
-        parts = list(packed)
-        for done in self._background.submit(lambda: self._engine.bound_units(shard_key, parts)):
+        shard_key, sent = shard
+        packed: Iterable[bytes] = list(sent)
+        if self._blocks is not None:
+            packed = map(self._blocks.read, packed)
+        for done in self._background.submit(lambda: self._engine.bound_units(shard_key, packed)):
             yield from self._gather(done)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

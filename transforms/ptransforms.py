@@ -12,6 +12,7 @@ import pyarrow as pa
 from apache_beam.coders.typecoders import registry
 from apache_beam.pvalue import PCollection
 
+from transforms.blocks import BlockFolder
 from transforms.bounds import Bounds, Guarantee
 from transforms.budget import AnyBudget
 from transforms.coder import ArrowTableCoder
@@ -23,6 +24,7 @@ from transforms.dofns import (
     PreAggregate,
     PublicZeros,
     SplitTables,
+    WriteBlocks,
     unselected_sums,
 )
 from transforms.hashing import HashKey
@@ -60,6 +62,9 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         partition_shards: Shards of the second shuffle.
         batch_bytes: Rows that are encoded together.
         gather_bytes: Encoded batches that are pre-aggregated together.
+        blocks: Folder of this machine that holds what the first shuffle would hold, for a runner
+            that keeps shuffles in memory; None to leave it to the runner. It must be private and
+            empty, and is to be deleted afterwards.
     """
 
     unit: str | Sequence[str]
@@ -69,6 +74,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
     partition_shards: int = 4
     batch_bytes: int = BATCH_BYTES
     gather_bytes: int = GATHER_BYTES
+    blocks: BlockFolder | None = None
 
     def expand(self, rows: PCollection[pa.Table]) -> dict[str, PCollection[pa.Table]]:
         """Wires the stages."""
@@ -83,7 +89,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         names = tuple(plan.name for plan in self.plans)
         committed = (
             rows
-            | "Sum" >> _SumPartitions(engine, self.batch_bytes, self.gather_bytes)
+            | "Sum" >> _SumPartitions(engine, self.batch_bytes, self.gather_bytes, self.blocks)
             | "Group by partition shard" >> beam.GroupByKey()
             | "Select and draw noise" >> _packed(DrawPartitions(engine))
             | "Commit the draw" >> beam.Reshuffle()
@@ -111,20 +117,25 @@ class _SumPartitions(beam.PTransform[PCollection[pa.Table], PCollection[tuple[in
         engine: What all workers agree on.
         batch_bytes: Rows that are encoded together.
         gather_bytes: Encoded batches that are pre-aggregated together.
+        blocks: Folder that holds what the first shuffle would hold; None for none.
     """
 
     engine: Engine
     batch_bytes: int
     gather_bytes: int
+    blocks: BlockFolder | None
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[tuple[int, bytes]]:
         """Wires the sums."""
+        packed = rows | "Pre-aggregate and prune" >> _packed(
+            PreAggregate(self.engine, self.batch_bytes, self.gather_bytes)
+        )
+        if self.blocks is not None:
+            packed = packed | "Write blocks" >> _packed(WriteBlocks(self.blocks))
         bounded = (
-            rows
-            | "Pre-aggregate and prune"
-            >> _packed(PreAggregate(self.engine, self.batch_bytes, self.gather_bytes))
+            packed
             | "Group by unit shard" >> beam.GroupByKey()
-            | "Merge and bound" >> _packed(BoundUnits(self.engine))
+            | "Merge and bound" >> _packed(BoundUnits(self.engine, self.blocks))
         )
         zeros = (
             rows.pipeline

@@ -7,6 +7,7 @@ on, the mutant moves with it. `tests` are the fewest and fastest tests that must
 from __future__ import annotations
 
 from accounting_mutants import ACCOUNTING
+from block_mutants import BLOCKS_ON_DISK
 from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
@@ -29,6 +30,7 @@ from tuning_mutants import TUNING
 MUTANTS = [
     *BOUNDING,
     *ENGINE,
+    *BLOCKS_ON_DISK,
     *DIRT,
     *PREPARING,
     *PLANNING,
