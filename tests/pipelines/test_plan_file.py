@@ -92,7 +92,7 @@ def test_every_key_of_the_json(config):
     found = json.loads(shown)
     assert list(found) == [
         *("schema_version", "plan_hash", "made_of", "plan"),
-        *("sizes", "errors", "against", "against_problem", "changes", "ledger"),
+        *("sizes", "errors", "against", "against_problem", "changes", "ledger", "gates"),
     ]
     plan = found["plan"]
     assert list(plan) == [

@@ -225,6 +225,7 @@ def test_what_is_published_is_a_function_of_what_is_rendered(tmp_path):
         assert_frame_equal(rendered["t"], expected)
         facts = Facts("r", datetime(2026, 11, 23, tzinfo=UTC))
         content = Content(plan_file(release, plan), facts)
+        (tmp_path / folder).mkdir()
         digests.append(write_publication(rendered, content, ["parquet"], tmp_path / folder))
         (tmp_path / "in.parquet").unlink(missing_ok=True)
     assert digests[0] == digests[1]
