@@ -27,7 +27,8 @@ def budget(
         typer.Option(
             "--day",
             metavar="DAY",
-            help="Show what is left for input of this day, such as 2026-11-09. Default: today, in UTC.",
+            help="Show what is left for input of this day, such as 2026-11-09. Default: today in "
+            "UTC.",
         ),
     ] = None,
     delta: Annotated[
