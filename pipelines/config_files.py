@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from pipelines.spec import LoadedRelease
 from pipelines.spec.publish_spec import PercentChangeSpec
+from pipelines.storage.storage import is_url
 
 
 def looked_up_files(release: LoadedRelease) -> dict[str, str]:
@@ -41,7 +42,7 @@ def _digests(release: LoadedRelease, paths: Iterator[str]) -> dict[str, str]:
 
 
 def _open(path: str) -> BinaryIO:
-    if "://" not in path:
+    if not is_url(path):
         return Path(path).open("rb")
     # Beam's file systems take a second to load.
     from pipelines.files import open_file

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.digests import file_digest
+
 
 def folder_digest(folder: Path) -> str:
     """Returns the SHA-256 over the names and contents of all files below a folder.
@@ -22,7 +24,7 @@ def folder_digest(folder: Path) -> str:
 def folder_sums(folder: Path) -> str:
     """Returns a line with the SHA-256 and the name of each file below a folder, sorted by name."""
     files = sorted((path for path in folder.rglob("*") if path.is_file()), key=str)
-    lines = (f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    lines = (f"{file_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
     return "".join(lines)
 
 
@@ -79,8 +81,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,12 +1,17 @@
-"""Opens files on any file system that Beam knows."""
+"""Files on any file system that Beam knows."""
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
+from pipelines.storage.storage import is_url
+
+_PLAIN = CompressionTypes.UNCOMPRESSED
 
 
 class InputError(Exception):
@@ -27,7 +32,22 @@ def open_file(path: str) -> BinaryIO:
 
 def is_local(path: str) -> bool:
     """Returns whether a path is on this machine's file system."""
-    return "://" not in path
+    return not is_url(path)
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Writes a file on any file system, so that nobody sees a part of it.
+
+    Workers may write the same file at once, as retries do: each has a name of its own until then.
+    """
+    if not is_local(path):  # An object is there as a whole, once it is closed.
+        with FileSystems.create(path, compression_type=_PLAIN) as file:
+            file.write(content)
+        return
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
+    with FileSystems.create(partial, compression_type=_PLAIN) as file:
+        file.write(content)
+    FileSystems.rename([partial], [path])
 
 
 def files_in(folder: str) -> list[str]:

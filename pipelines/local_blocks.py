@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.options import is_local
 from pipelines.release_staging import StagingError
 from pipelines.spec import ConfigError, LoadedRelease
+from pipelines.storage.storage import is_url
 from transforms.blocks import BlockFolder
 
 SPILL_BYTES = 64 << 20
@@ -64,7 +65,7 @@ def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOption
         ConfigError: It has not.
     """
     staging = release.staging_folder
-    if "://" in staging or not _is_spilled(input_bytes, options):
+    if is_url(staging) or not _is_spilled(input_bytes, options):
         return
     needed, free = input_bytes // INPUT_PER_BLOCKS, shutil.disk_usage(staging).free
     if free < needed:

@@ -169,7 +169,7 @@ class ReleaseLedger:
             ConfigError: It cannot be made.
         """
         place = self.release.ledger
-        if "://" in place:
+        if is_url(place):
             return
         folder = Path(place).parent
         try:

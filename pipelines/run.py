@@ -1,8 +1,8 @@
 """Runs a release, exactly once: reserve, draw, publish, each resumable.
 
-The ledger says how far a release is, and each step moves it on by one state (`RunSteps`). A run
-looks, does the next step, and looks again; so a rerun goes on where a killed run was, and a rerun
-of a published release does nothing.
+The ledger says how far a release is, and each step moves it on by one state, or does nothing where
+that is done (`RunSteps`). So a rerun goes on where a killed run was, and a rerun of a published
+release does nothing.
 
 What a kill leaves, and what the next run does:
 
@@ -18,7 +18,8 @@ What a kill leaves, and what the next run does:
 Only `drawing` without frozen values draws again, and then no value of the attempt before has been
 seen: it was never `drawn`, the ledger refuses that to it from now on, and what it wrote is deleted.
 That it is dead is known as its folder is in this staging, whose lock this run holds. An attempt
-whose folder is not here is somebody else's and left alone.
+whose folder is not here is somebody else's and left alone. Staging in a bucket has no lock, so
+there somebody has to say that an attempt is dead (`pipelines.release_staging`).
 
 The ledger is told of a publication before readers see it: a release that is given up in between
 cannot come out any more, and one that is out cannot be given up.

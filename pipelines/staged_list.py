@@ -9,7 +9,6 @@ each file on it.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,7 +17,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
-from pipelines.files import files_in
+from pipelines.files import files_in, write_whole
 from pipelines.release_staging import StagingError
 
 _LIST = "staged-files-"
@@ -58,10 +57,7 @@ class _WriteList(beam.DoFn):
         content = b"\n".join(sorted(name for name in set(listed[1]) if name))
         digest = hashlib.sha256(content).hexdigest()[:16]
         path = FileSystems.join(self._folder, f"{_LIST}{digest}")
-        partial = f"{path}.{uuid.uuid4().hex}.partial"
-        with FileSystems.create(partial, compression_type=_PLAIN) as file:
-            file.write(content)
-        FileSystems.rename([partial], [path])
+        write_whole(path, content)
         yield path
 
 

@@ -2,14 +2,13 @@
 
 A file is named for the partition shard that was drawn and a digest of what is in it. A retried
 write makes the same file again. A second draw of a shard, which the runner's `Reshuffle` should
-exclude, makes a second file, and publication refuses both.
+exclude, makes a second file; then the attempt is over, and the next one draws (`pipelines.run`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.files import is_local
+from pipelines.files import write_whole
 from pipelines.storage.storage import Where
 
 
@@ -41,14 +40,7 @@ class StageTable(beam.DoFn):
         digest = hashlib.sha256(content).hexdigest()[:16]
         shard = drawn.schema.metadata[b"shard"].decode()
         path = FileSystems.join(self._folder, f"{self._name}-{shard}-{digest}.parquet")
-        if is_local(path):
-            partial = f"{path}.{uuid.uuid4().hex}.partial"
-            with FileSystems.create(partial) as file:
-                file.write(content)
-            FileSystems.rename([partial], [path])
-        else:  # An object is there as a whole, once it is closed.
-            with FileSystems.create(path) as file:
-                file.write(content)
+        write_whole(path, content)
         yield path
 
 

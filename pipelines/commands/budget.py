@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines import clock
 from pipelines.commands.shared import Config, Json, Period, echo_json, refuse, user_errors
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def budget(
         typer.Option(
             "--day",
             metavar="DAY",
-            help="Show what is left for input of this day, such as 2026-11-09. Default: today.",
+            help="Show what is left for input of this day, such as 2026-11-09. Default: today in "
+            "UTC.",
         ),
     ] = None,
     delta: Annotated[
@@ -121,7 +123,7 @@ def _end(config: Path, ending: Ending, reason: str, period: str | None, *, as_js
 
 def _day(text: str | None) -> date:
     if text is None:
-        return date.today()
+        return clock.today()
     try:
         return date.fromisoformat(text)
     except ValueError:

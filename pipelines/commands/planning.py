@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -73,9 +72,9 @@ def plan(
     planned = plan_release(release)
     try:
         report = report_plan(release, planned, at or (), against)
-        effect = ledger_effect(release, planned, report.file, period, date.today())
-        chosen = chosen_period(release.spec.period, period, clock.today())
-        gates = planned_gates(release, chosen, clock.today())
+        today = clock.today()
+        effect = ledger_effect(release, planned, report.file, period, today)
+        gates = planned_gates(release, chosen_period(release.spec.period, period, today), today)
         report = replace(report, ledger=effect, gates=gates)
         if out is not None:
             out.write_text(str(report.file), encoding="utf-8")

@@ -40,8 +40,9 @@ def verify(
         verifications_text,
     )
     from pipelines.publication.verify_place import verify_place
+    from pipelines.storage.storage import is_url
 
-    if ledger is not None and "://" not in ledger and not Path(ledger).exists():
+    if ledger is not None and not is_url(ledger) and not Path(ledger).exists():
         refuse(f"there is no ledger {ledger}; allowed: the file that the config names")
     try:
         found = verify_place(folder, None if ledger is None else open_store(ledger))

@@ -14,6 +14,7 @@ from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.plan import plan_release
 from pipelines.runners import RunnerChoice, RunnerError
 from pipelines.spec import ConfigError, LoadedRelease, load_release
+from pipelines.storage.storage import is_url
 
 
 def examine(
@@ -77,7 +78,7 @@ def _places(release: LoadedRelease) -> Iterator[Finding]:
     yield places.check_ledger(release)
     folders = {"staging": release.staging_folder, "output": release.output_folder}
     for name, place in folders.items():
-        if "://" not in place:
+        if not is_url(place):
             yield places.check_folder(name, place)
     files = next(iter(release.input_files or ()), "")
     yield from places.check_buckets({"input": files, "ledger": release.ledger, **folders})

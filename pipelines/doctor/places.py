@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipelines.doctor.finding import Finding, TooSlowError, failed, first_line, ok, skipped, within
+from pipelines.doctor.finding import Finding, TooSlowError, failed, first_line, ok, within
 from pipelines.ledger import Ledger, LedgerError, open_store
 from pipelines.spec import LoadedRelease
+from pipelines.storage.storage import is_url
 
 CLOUD_SECONDS = 20
 """For an answer of Google Cloud, whose client looks for credentials in several places."""
@@ -29,7 +30,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 def check_ledger(release: LoadedRelease, seconds: float = CLOUD_SECONDS) -> Finding:
     """Reads the ledger, and checks its chain of hashes."""
     place = release.ledger
-    if "://" not in place and not Path(place).exists():
+    if not is_url(place) and not Path(place).exists():
         folder = Path(place).parent
         problem = unwritable(folder)
         if problem:
@@ -44,8 +45,6 @@ def check_ledger(release: LoadedRelease, seconds: float = CLOUD_SECONDS) -> Find
 
 def check_folder(check: str, place: str) -> Finding:
     """Checks that a folder here can be written to, or made."""
-    if "://" in place:
-        return skipped(check, f"{place} is no folder here")
     problem = unwritable(Path(place))
     if problem:
         return failed(check, problem, "give this account the right to write there")
@@ -88,7 +87,7 @@ def check_buckets(
     try:
         client = within(seconds, "the credentials", connect or _connect)
     except ImportError:
-        mend = "install dp-release[gcp]"
+        mend = "install dp-release[gcs]"
         yield failed("credentials", "google-cloud-storage is not installed", mend)
         return
     except Exception as error:

@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.doctor.finding import Finding, failed, first_line, ok
 from pipelines.files import files_in
+from pipelines.storage.storage import is_url
 from pipelines.waiting import TimeLimitError, run_pipeline
 
 SECONDS = 120
@@ -55,10 +56,10 @@ def check_job(options: PipelineOptions, staging: str, seconds: int = SECONDS) ->
     except Exception as error:
         return failed("job", first_line(error), "see the logs of the runner and of its workers")
     finally:
-        if "://" not in folder:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
+        if is_url(folder):
             FileSystems.delete([folder])
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _found(options: PipelineOptions, folder: str, seconds: int) -> Finding:

@@ -8,21 +8,17 @@ A write whose answer was lost is sent again by the client library, and then the 
 because of the first one. Whether it does because of somebody else shows in the object: the line at
 the caller's place is the caller's, as every line is unique, or it is another's.
 
-Use a bucket with a retention policy or object versioning, and give writers no right to delete.
+Use a bucket with object versioning, which keeps what was replaced, and without a retention policy,
+under which no object can be replaced. To replace one is also to delete one: writers need both
+rights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from typing import Any
-
 from pipelines.ledger.errors import HeadMovedError, StoreError
 from pipelines.ledger.store import Snapshot
-from pipelines.storage.gcs import PATIENCE, reason_of, retry_for, status_of
-
-_READS = 10
+from pipelines.storage.errors import StorageError
+from pipelines.storage.gcs import PATIENCE, GcsFolder, check_library
 
 
 class GcsStore:
@@ -34,20 +30,17 @@ class GcsStore:
         Raises:
             StoreError: The URL names no object, or google-cloud-storage is not installed.
         """
-        bucket, _, name = url.removeprefix("gs://").partition("/")
-        if not bucket or not name or name.endswith("/"):
+        bucket, _, path = url.removeprefix("gs://").partition("/")
+        folder, slash, name = path.rpartition("/")
+        if not bucket or not name:
             raise StoreError(f"ledger {url!r} is no object; allowed: gs://bucket/name")
         try:
-            import_module("google.cloud.storage")
-        except ImportError:
-            raise StoreError(
-                f"ledger {url} needs google-cloud-storage; allowed: with dp-release[gcs] installed"
-            ) from None
+            check_library(url)
+        except StorageError as error:
+            raise StoreError(f"ledger {error}") from None
         self._url = url
-        self._bucket = bucket
+        self._folder = GcsFolder(bucket, f"{folder}{slash}", patience)
         self._name = name
-        self._patience = patience
-        self._client: Any = None
 
     @property
     def place(self) -> str:
@@ -56,55 +49,24 @@ class GcsStore:
 
     def read(self) -> Snapshot:
         """Returns all lines; see `LedgerStore`."""
-        with self._errors("read"):
-            for _ in range(_READS):
-                found = self._blobs().get_blob(self._name, retry=self._retry())
-                if found is None:
-                    return Snapshot()
-                try:
-                    content = found.download_as_bytes(
-                        if_generation_match=found.generation, retry=self._retry()
-                    )
-                except Exception as error:
-                    if status_of(error) in (404, 412):
-                        continue
-                    raise
-                return Snapshot(tuple(content.decode().splitlines()), found.generation)
-        raise StoreError(f"ledger {self._url} cannot be read: it changes all the time")
+        try:
+            found = self._folder.read_with_generation(self._name)
+            if found is None:
+                return Snapshot()
+            return Snapshot(tuple(found[0].decode().splitlines()), found[1])
+        except StorageError as error:
+            raise StoreError(f"ledger {error}") from None
+        except UnicodeDecodeError:
+            raise StoreError(f"ledger {self._url} cannot be read: it is no text") from None
 
     def append(self, snapshot: Snapshot, line: str) -> None:
         """Appends a line; see `LedgerStore`."""
-        content = "".join(f"{each}\n" for each in (*snapshot.lines, line))
-        with self._errors("written"):
-            try:
-                self._blobs().blob(self._name).upload_from_string(
-                    content,
-                    content_type="application/x-ndjson",
-                    if_generation_match=snapshot.generation,
-                    retry=self._retry(),
-                )
+        content = "".join(f"{each}\n" for each in (*snapshot.lines, line)).encode()
+        try:
+            if self._folder.swap(self._name, content, snapshot.generation):
                 return
-            except Exception as error:
-                if status_of(error) != 412:
-                    raise
+        except StorageError as error:
+            raise StoreError(f"ledger {error}") from None
         lines = self.read().lines
         if lines[len(snapshot.lines) : len(snapshot.lines) + 1] != (line,):
             raise HeadMovedError
-
-    def _blobs(self) -> Any:
-        if self._client is None:
-            self._client = import_module("google.cloud.storage").Client()
-        return self._client.bucket(self._bucket)
-
-    def _retry(self) -> Any:
-        return retry_for(self._patience)
-
-    @contextmanager
-    def _errors(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (StoreError, HeadMovedError):
-            raise
-        except Exception as error:
-            reason = reason_of(error, "an account that may get and create its object")
-            raise StoreError(f"ledger {self._url} cannot be {verb}: {reason}") from None

@@ -25,7 +25,7 @@ again. `tuning` is spent as it is written. `unaccounted` is a note of something 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipelines.ledger.charges import Charge, ReleaseKey
@@ -199,18 +199,6 @@ def check_reservation(book: Book, key: ReleaseKey, reason: str) -> None:
         )
     if not reason.strip():
         raise LedgerError(f"{key} is a correction without a reason; allowed: with one")
-
-
-def replay(entries: Iterable[Entry]) -> Book:
-    """Returns the book of entries that follow each other by the rules.
-
-    Raises:
-        LedgerError: An entry cannot happen where it stands.
-    """
-    book = Book()
-    for entry in entries:
-        book.add(entry)
-    return book
 
 
 def _opened(entry: Entry, state: Kind) -> Release:

@@ -16,6 +16,7 @@ from pipelines.plan.release_plan import ReleasePlan
 from pipelines.plan.text import plan_text, wrapped
 from pipelines.plan_ledger import LedgerEffect
 from pipelines.spec import LoadedRelease
+from pipelines.storage.storage import is_url
 from transforms.expected_error import check_size
 
 
@@ -134,7 +135,7 @@ def report_plan(
 
 def _published(release: LoadedRelease) -> Path | None:
     folder = release.output_folder
-    if "://" in folder:
+    if is_url(folder):
         return None
     glob = PLAN_FILE if release.spec.period is None else f"[0-9]*/{PLAN_FILE}"
     return max(Path(folder).glob(glob), default=None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from hashlib import file_digest
 from pathlib import Path
+
+from pipelines.digests import file_digest
 
 SUMS_FILE = "SHA256SUMS"
 
@@ -24,15 +25,10 @@ def sums_text(digests: Mapping[str, str]) -> str:
 def sums_of(folder: Path) -> dict[str, str]:
     """Returns the hashes of all files of a folder but `SHA256SUMS`, by name."""
     return {
-        path.relative_to(folder).as_posix(): _digest(path)
+        path.relative_to(folder).as_posix(): file_digest(path)
         for path in folder.rglob("*")
         if path.is_file() and path != folder / SUMS_FILE
     }
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def read_sums(text: str) -> dict[str, str]:

@@ -12,10 +12,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from pipelines.digests import file_digest
 from pipelines.publication.columns import table_fields
 from pipelines.publication.content import Content
 from pipelines.publication.disclosure import disclosure
@@ -51,6 +53,15 @@ class FileDigest:
     def of(cls, name: str, content: bytes) -> FileDigest:
         """Returns the digest of a file with some content."""
         return cls(name, len(content), sha256(content).hexdigest())
+
+    @classmethod
+    def read(cls, path: Path) -> FileDigest:
+        """Returns the digest of a file here.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return cls(path.name, path.stat().st_size, file_digest(path))
 
 
 @dataclass(frozen=True)

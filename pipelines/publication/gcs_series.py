@@ -17,7 +17,7 @@ from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.datapackage import MANIFEST_FILE
 from pipelines.publication.pointer import POINTER_FILE, PointerError, read_pointer
-from pipelines.publication.series_index import INDEX_FILE, KIND, index_text, series_index
+from pipelines.publication.series_index import INDEX_FILE, index_text, is_index, series_index
 from pipelines.storage.errors import StorageError
 from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.gcs_storage import download
@@ -84,7 +84,7 @@ def write_gcs_index(source: GcsFolder) -> None:
     """
     for _ in range(_ROUNDS):
         found = source.read_with_generation(INDEX_FILE)
-        if found is not None and not _is_index(found[0]):
+        if found is not None and not is_index(found[0]):
             return
         with tempfile.TemporaryDirectory(prefix="dp-release-") as folder:
             fetch_stated(source, Path(folder))
@@ -97,7 +97,7 @@ def write_gcs_index(source: GcsFolder) -> None:
 def index_problem(source: GcsFolder) -> str | None:
     """Returns why no index can be written to a prefix; None where one can."""
     found = source.read(INDEX_FILE)
-    if found is None or _is_index(found):
+    if found is None or is_index(found):
         return None
     return (
         f"{source.url}/{INDEX_FILE} is no index of releases, and publication writes one there; "
@@ -108,7 +108,7 @@ def index_problem(source: GcsFolder) -> str | None:
 def heads_in_index(source: GcsFolder, series: str) -> list[Head]:
     """Returns the heads of the ledger that the index of a prefix remembers for a series."""
     found = source.read(INDEX_FILE)
-    if found is None or not _is_index(found):
+    if found is None or not is_index(found):
         return []
     try:
         places = [
@@ -119,10 +119,3 @@ def heads_in_index(source: GcsFolder, series: str) -> list[Head]:
         return [Head(int(place["entries"]), str(place["digest"])) for place in places]
     except (KeyError, TypeError, ValueError):
         raise StorageError(f"{source.url}/{INDEX_FILE} is not as dp-release writes it") from None
-
-
-def _is_index(content: bytes) -> bool:
-    try:
-        return bool(json.loads(content)["kind"] == KIND)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return False

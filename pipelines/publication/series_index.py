@@ -114,12 +114,19 @@ def index_text(index: Mapping[str, Any]) -> str:
 
 def is_free_for_index(folder: Path) -> bool:
     """Returns whether an index can be written to a folder without losing somebody's file."""
-    path = folder / INDEX_FILE
     try:
-        return bool(json.loads(path.read_bytes())["kind"] == KIND)
+        return is_index((folder / INDEX_FILE).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except OSError:
+        return False
+
+
+def is_index(content: bytes) -> bool:
+    """Returns whether the content of a file is an index of releases."""
+    try:
+        return bool(json.loads(content)["kind"] == KIND)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipelines.digests import file_digest
 from pipelines.ledger import LedgerStore
 from pipelines.plan.file import PLAN_FILE, PlanFileError, read_plan_file
 from pipelines.publication.checksums import SUMS_FILE, read_sums
@@ -130,7 +130,7 @@ def _hashes(found: Mapping[str, Path]) -> tuple[tuple[str, ...], list[str]]:
         elif name not in sums:
             problems.append(f"{name}: {SUMS_FILE} does not have it")
         elif _is_file(found[name]):
-            if _digest(found[name]) == sums[name]:
+            if file_digest(found[name]) == sums[name]:
                 right.append(name)
             else:
                 problems.append(f"{name}: its hash is not that of {SUMS_FILE}; it was changed")
@@ -172,7 +172,7 @@ def _contents(
             continue
         try:
             frame = read_table(path.read_bytes(), path.suffix[1:], _fields(manifest, name))
-            files[table].append(TableFile(_file_digest(path), frame))
+            files[table].append(TableFile(FileDigest.read(path), frame))
         except ValueError as error:
             yield f"{name}: {error}"
             broken = True
@@ -202,7 +202,7 @@ def _manifest_problems(
     record = record_text(registry_record(content)).encode()
     if record != (folder / RECORD_FILE).read_bytes():
         yield f"{RECORD_FILE}: it is not what follows from plan and manifest"
-    documents = [_file_digest(folder / name) for name in DOCUMENTS]
+    documents = [FileDigest.read(folder / name) for name in DOCUMENTS]
     right = datapackage(content, files, documents)
     lines = [f"{MANIFEST_FILE}: {line}" for line in mismatches(manifest, right, "manifest")]
     yield from lines
@@ -249,18 +249,6 @@ def _fields(manifest: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _file_digest(path: Path) -> FileDigest:
-    return FileDigest(path.name, path.stat().st_size, _digest(path))
 
 
 def _first_line(error: Exception) -> str:

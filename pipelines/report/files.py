@@ -12,7 +12,8 @@ from typing import Literal
 import polars as pl
 
 from pipelines.output import is_published
-from pipelines.report.published import REPORT_FILE, SUMS_FILE, ReportError
+from pipelines.publication.checksums import SUMS_FILE
+from pipelines.report.published import REPORT_FILE, ReportError
 from pipelines.report.words import visible
 
 NEEDS = (

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.publication.series_index import INDEX_FILE
 from pipelines.report.drawing import PANELS, points_of, split_by
 from pipelines.report.grid import Grid, number_grid
 from pipelines.report.lines import Panel, line_chart
@@ -23,9 +24,6 @@ from transforms.table import released_columns
 
 INDEX_PAGE = "index.html"
 """Name of the index page, in the folder that has the releases."""
-
-LOSSES_FILE = "releases.json"
-"""Name of the index as data, with the loss of all releases together, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _losses(folder: Path, releases: Sequence[PublishedRelease]) -> Grid:
     """Returns what the releases cost together: as the index says, else by adding up."""
     names = ["privacy unit", "releases", "epsilon", "delta", "found by"]
     try:
-        groups = json.loads((folder / LOSSES_FILE).read_bytes())["cumulative"]
+        groups = json.loads((folder / INDEX_FILE).read_bytes())["cumulative"]
     except (OSError, ValueError, RecursionError):
         groups = []
     rows = [
@@ -115,7 +113,7 @@ def _losses(folder: Path, releases: Sequence[PublishedRelease]) -> Grid:
             f"{len(group['releases']):,}",
             "unbounded" if group["epsilon"] is None else f"{group['epsilon']:.4g}",
             f"{group['delta']:.3g}",
-            f"composing all mechanisms ({LOSSES_FILE}){_left_out(group)}",
+            f"composing all mechanisms ({INDEX_FILE}){_left_out(group)}",
         ]
         for group in groups
     ]

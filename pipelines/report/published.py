@@ -6,43 +6,23 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from pipelines.plan.file import PLAN_FILE, PlanFileError, read_plan_file
+from pipelines.publication.checksums import SUMS_FILE
+from pipelines.publication.datapackage import MANIFEST_FILE, FileDigest
 from transforms.mechanisms import NoiseKind
 from transforms.table import released_columns
 
 REPORT_FILE = "report.html"
-"""Name of the report beside published data."""
-
-PACKAGE_FILE = "datapackage.json"
-"""Name of the manifest, where there is one."""
-
-SUMS_FILE = "SHA256SUMS"
-"""Name of the list of hashes. It has that of the report, so it is made later and not in it."""
+"""Name of the report beside published data. `SHA256SUMS` has its hash, so it is made later."""
 
 
 class ReportError(Exception):
     """A report cannot be made of a folder. The text says why."""
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """One file of a release.
-
-    Attributes:
-        name: Name in the folder.
-        size: Bytes.
-        sha256: Digest in hexadecimal digits.
-    """
-
-    name: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -129,7 +109,7 @@ class PublishedRelease:
     versions: Mapping[str, str]
     package: Mapping[str, Any]
     tables: tuple[PublishedTable, ...]
-    files: tuple[PublishedFile, ...]
+    files: tuple[FileDigest, ...]
 
     @property
     def series(self) -> str:
@@ -174,7 +154,8 @@ def read_release(folder: Path, name: str | None = None) -> PublishedRelease:
         tables = tuple(
             _read_table(folder, table, plan) for table, plan in planned.plan["tables"].items()
         )
-        files = tuple(_file(path) for path in sorted(folder.iterdir()) if _is_listed(path))
+        listed = (path for path in sorted(folder.iterdir()) if _is_listed(path))
+        files = tuple(FileDigest.read(path) for path in listed)
     except PlanFileError as error:
         raise ReportError(str(error)) from None
     except OSError as error:
@@ -184,7 +165,7 @@ def read_release(folder: Path, name: str | None = None) -> PublishedRelease:
         planned.plan,
         planned.plan_hash,
         planned.made_of.get("versions", {}),
-        _package(folder / PACKAGE_FILE),
+        _package(folder / MANIFEST_FILE),
         tables,
         files,
     )
@@ -241,12 +222,6 @@ def _kind(mechanisms: Iterable[Mapping[str, Any]]) -> NoiseKind:
 def _is_listed(path: Path) -> bool:
     own = (REPORT_FILE, SUMS_FILE)
     return path.is_file() and path.name not in own and not path.name.startswith(".")
-
-
-def _file(path: Path) -> PublishedFile:
-    with path.open("rb") as content:
-        digest = file_digest(content, "sha256").hexdigest()
-    return PublishedFile(path.name, path.stat().st_size, digest)
 
 
 def _package(path: Path) -> Mapping[str, Any]:

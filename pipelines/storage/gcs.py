@@ -53,12 +53,7 @@ class GcsFolder:
         names = parts.path.strip("/")
         if parts.scheme != "gs" or not parts.netloc or not names or "//" in parts.path:
             raise StorageError(f"{url!r} is no place for files; allowed: gs://bucket/folder")
-        try:
-            import_module("google.cloud.storage")
-        except ImportError:
-            raise StorageError(
-                f"{url} needs google-cloud-storage; allowed: with dp-release[gcs] installed"
-            ) from None
+        check_library(url)
         return cls(parts.netloc, f"{names}/")
 
     @property
@@ -106,7 +101,7 @@ class GcsFolder:
                         if_generation_match=found.generation, retry=self._retry()
                     )
                 except Exception as error:
-                    if status_of(error) in (404, 412):
+                    if _status_of(error) in (404, 412):
                         continue
                     raise
                 return content, found.generation
@@ -149,7 +144,7 @@ class GcsFolder:
                 )
                 return True
             except Exception as error:
-                if status_of(error) != 412:
+                if _status_of(error) != 412:
                     raise
         return self.read(name) == content
 
@@ -188,14 +183,15 @@ class GcsFolder:
                 try:
                     self._objects().blob(f"{self.prefix}{name}").delete(retry=self._retry())
                 except Exception as error:
-                    if status_of(error) != 404:
+                    if _status_of(error) != 404:
                         raise
 
     def _objects(self) -> Any:
         return _client(os.environ.get("STORAGE_EMULATOR_HOST"), os.getpid()).bucket(self.bucket)
 
     def _retry(self) -> Any:
-        return retry_for(self.patience)
+        default = import_module("google.cloud.storage.retry").DEFAULT_RETRY
+        return default.with_timeout(self.patience)
 
     @contextmanager
     def _errors(self, verb: str, name: str = "") -> Iterator[None]:
@@ -205,8 +201,24 @@ class GcsFolder:
             raise
         except Exception as error:
             place = f"{self.url}/{name}" if name else self.url
-            needed = "an account that may get, list, create and delete its objects"
-            raise StorageError(f"{place} cannot be {verb}: {reason_of(error, needed)}") from None
+            raise StorageError(f"{place} cannot be {verb}: {_reason_of(error)}") from None
+
+
+def check_library(url: str) -> None:
+    """Checks that google-cloud-storage is installed.
+
+    Args:
+        url: What needs it.
+
+    Raises:
+        StorageError: It is not.
+    """
+    try:
+        import_module("google.cloud.storage")
+    except ImportError:
+        raise StorageError(
+            f"{url} needs google-cloud-storage; allowed: with dp-release[gcs] installed"
+        ) from None
 
 
 @cache
@@ -216,32 +228,24 @@ def _client(emulator: str | None, process: int) -> Any:
     return import_module("google.cloud.storage").Client()
 
 
-def retry_for(patience: float) -> Any:
-    """Returns how the client library tries again: with back-off, for so many seconds."""
-    default = import_module("google.cloud.storage.retry").DEFAULT_RETRY
-    return default.with_timeout(patience)
-
-
-def status_of(error: Exception) -> int | None:
+def _status_of(error: Exception) -> int | None:
     """Returns the status of an answer that is an error; None for other errors."""
     code = getattr(error, "code", None)
     return int(code) if isinstance(code, int) else None
 
 
-def reason_of(error: Exception, needed: str) -> str:
-    """Returns in one line why the service did not do something.
-
-    Args:
-        error: What the client library raised.
-        needed: The account that may do it, in words.
-    """
-    match status_of(error):
+def _reason_of(error: Exception) -> str:
+    """Returns in one line why the service did not do something."""
+    match _status_of(error):
         case 401 | 403:
-            return f"no permission; allowed: {needed}"
+            return (
+                "no permission; allowed: an account that may get, list, create and delete its "
+                "objects"
+            )
         case 404:
             return "there is no such bucket"
         case 429 | 500 | 502 | 503 | 504:
-            return f"the service is busy ({status_of(error)}); try again"
+            return f"the service is busy ({_status_of(error)}); try again"
     if isinstance(error, import_module("google.api_core.exceptions").RetryError):
         return "the service is busy or cannot be reached; try again"
     if isinstance(error, import_module("google.auth.exceptions").GoogleAuthError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.drawing import CheckedInput, input_pipeline, unit_shards
+from pipelines.files import write_whole
 from pipelines.key_storage import store_public_keys
 from pipelines.staging import DrawnTwiceError
 from pipelines.tune.plan import TuningPlan, histogram_noise
@@ -64,10 +64,7 @@ class _Keep(beam.DoFn):
         name, content = found
         digest = hashlib.sha256(content).hexdigest()[:16]
         path = FileSystems.join(self._folder, f"{name}-{digest}.arrow")
-        partial = f"{path}.{uuid.uuid4().hex}.partial"
-        with FileSystems.create(partial) as file:
-            file.write(content)
-        FileSystems.rename([partial], [path])
+        write_whole(path, content)
         yield path
 
 

@@ -165,7 +165,7 @@ def test_a_missing_library_is_one_line():
         raise ImportError("google.cloud")
 
     (found,) = places.check_buckets(PLACES, connect)
-    assert found.mend == "install dp-release[gcp]"
+    assert found.mend == "install dp-release[gcs]"
 
 
 def test_a_cloud_that_does_not_answer_is_left_alone():

@@ -133,8 +133,8 @@ LEDGER = [
     Mutant(
         "gcs_writes_without_a_precondition",
         "pipelines/ledger/gcs_store.py",
-        "if_generation_match=snapshot.generation,",
-        "if_generation_match=self.read().generation,",
+        "if self._folder.swap(self._name, content, snapshot.generation):",
+        "if self._folder.swap(self._name, content, self.read().generation):",
         (f"{STORES}::test_an_append_on_an_old_snapshot_is_refused_and_leaves_nothing",),
     ),
     Mutant(

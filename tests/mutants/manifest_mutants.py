@@ -14,7 +14,7 @@ MANIFESTS = [
     Mutant(
         "a_wrong_hash_is_not_noticed",
         "pipelines/publication/verify.py",
-        "if _digest(found[name]) == sums[name]:",
+        "if file_digest(found[name]) == sums[name]:",
         "if sums[name]:",
         (_BYTES,),
     ),
