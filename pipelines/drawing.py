@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from pipelines.bigquery import BigQueryInput, ReadBigQuery
 from pipelines.check import check_input, release_input
 from pipelines.inputs import Input, InputFile, Schema
 from pipelines.key_storage import store_public_keys
-from pipelines.options import is_local
+from pipelines.options import DrawingOptions, is_local
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.prepared import prepared_schema
@@ -26,7 +26,7 @@ from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
 from pipelines.sources import ReadRows
 from pipelines.spec import LoadedRelease
-from pipelines.staging import StageTable, read_staged
+from pipelines.staging import MarkComplete, StageTable, read_staged
 from pipelines.window import Window, check_window, input_window
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
@@ -103,12 +103,49 @@ def draw(
 
     Raises:
         DrawnTwiceError: A retry of the runner left two draws.
+        IncompleteDrawError: The runner did not wait for the workers.
+    """
+    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
+        start(checked, key, folder, options)
+    return collect(folder, checked.plan.tables, drawn_keys(checked))
+
+
+def start(checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions) -> None:
+    """Has the workers draw, and waits for them if the options do not say otherwise.
+
+    Args:
+        checked: The input, with the plan.
+        key: Secret of the reservation.
+        folder: Where the workers put what they draw.
+        options: Beam options.
     """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
-    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
-        _run_pipeline(checked, key, folder, options)
-    return {table.name: _read_staged(folder, table, checked.prepared) for table in tables}
+    _run_pipeline(checked, key, folder, options)
+
+
+def drawn_keys(checked: CheckedInput) -> dict[str, Mapping[str, pl.DataType]]:
+    """Returns the key columns of each table as they are drawn, with their types."""
+    return {table.name: _key_types(table, checked.prepared) for table in checked.plan.tables}
+
+
+def collect(
+    folder: Path, tables: Sequence[TablePlan], keys: Mapping[str, Mapping[str, pl.DataType]]
+) -> dict[str, pl.DataFrame]:
+    """Reads what the workers drew.
+
+    Args:
+        folder: Where they put it.
+        tables: The tables.
+        keys: What `drawn_keys` returned.
+
+    Raises:
+        DrawnTwiceError, IncompleteDrawError: As of `draw`.
+    """
+    return {
+        table.name: read_staged(folder, table.name, keys[table.name], table.drawn_columns)
+        for table in tables
+    }
 
 
 def read_rows(
@@ -157,10 +194,15 @@ def _run_pipeline(
             key,
             unit_shards=unit_shards(checked.size),
             partition_shards=partition_shards(plan.tables),
+            bounding_ram=options.view_as(DrawingOptions).bounding_ram,
         )
-        for table in plan.tables:
-            stage = StageTable(str(folder), table.name)
-            _ = tables[table.name] | f"Stage {table.name}" >> beam.ParDo(stage)
+        staged = [
+            tables[table.name]
+            | f"Stage {table.name}"
+            >> beam.ParDo(StageTable(str(folder), table.name)).with_output_types(tuple[int, bytes])
+            for table in plan.tables
+        ]
+        _ = staged | "All files" >> beam.Flatten() | "Complete" >> MarkComplete(str(folder))
 
 
 def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
@@ -183,10 +225,7 @@ def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection
     return rows
 
 
-def _read_staged(folder: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:
-    keys = (
-        {name: canonical_type(name, schema[name]) for name in table.keys}
-        if table.public_keys is None
-        else table.public_keys.schema
-    )
-    return read_staged(folder, table.name, keys, table.drawn_columns)
+def _key_types(table: TablePlan, schema: Schema) -> Mapping[str, pl.DataType]:
+    if table.public_keys is not None:
+        return table.public_keys.schema
+    return {name: canonical_type(name, schema[name]) for name in table.keys}

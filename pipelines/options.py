@@ -1,4 +1,4 @@
-"""Options of the Beam runner, from the command line."""
+"""Options of the Beam runner, from the command line, and those of this program for its pipeline."""
 
 from __future__ import annotations
 
@@ -10,12 +10,27 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     _BeamArgumentParser,
 )
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
+from apache_beam.transforms.resources import parse_resource_hints
 
 from pipelines.spec import did_you_mean
 
 LOCAL_RUNNER = "FnApiRunner"
 """What runs a pipeline on this machine. `DirectRunner` may choose another one by itself."""
+
+
+class DrawingOptions(PipelineOptions):
+    """Options of the pipeline that draws a release."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: _BeamArgumentParser) -> None:
+        parser.add_argument(
+            "--bounding_ram",
+            type=_memory,
+            help="Memory of a worker that bounds a unit shard, such as 16GB, for runners that "
+            "choose workers by it.",
+        )
 
 
 class OptionError(Exception):
@@ -47,16 +62,24 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     if standard.runner in (None, "DirectRunner"):
         standard.runner = LOCAL_RUNNER
     try:
-        create_runner(standard.runner)
+        runner = create_runner(standard.runner)
     except (ValueError, ImportError) as error:
         first_line = str(error).splitlines()[0]
         raise OptionError(f"the runner {standard.runner!r} cannot be used: {first_line}") from None
+    problems = PipelineOptionsValidator(parsed, runner).validate()
+    if problems:
+        raise OptionError(f"Beam options: {'; '.join(' '.join(p.split()) for p in problems)}")
     return parsed
 
 
 def is_local(options: PipelineOptions) -> bool:
     """Returns whether the pipeline runs in this process."""
     return str(options.view_as(StandardOptions).runner) == LOCAL_RUNNER
+
+
+def _memory(text: str) -> str:
+    parse_resource_hints({"min_ram": text})
+    return text
 
 
 class _Parser(_BeamArgumentParser):

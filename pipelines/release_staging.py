@@ -4,6 +4,7 @@
         hash-key-<entry>         secret of the reservation that has this entry of the ledger
         attempt-<number>/        one attempt to draw, numbered as in the ledger
             shards/              what the workers write
+            launched/            key columns and their types, of a job that nobody waits for
             drawn/               all values of the attempt, frozen
             publication/         the files that are rendered from them, frozen
 
@@ -102,6 +103,28 @@ class ReleaseStaging:
             for name, frame in drawn.items():
                 frame.write_parquet(folder / f"{name}.parquet")
             (folder / PLAN_FILE).write_text(str(planned), encoding="utf-8")
+
+    def shards(self, attempt: int) -> Path:
+        """Returns the folder of what the workers of an attempt write."""
+        return self._attempt(attempt) / "shards"
+
+    def note_launch(self, attempt: int, keys: Mapping[str, Mapping[str, pl.DataType]]) -> None:
+        """Notes that workers draw an attempt which this process does not wait for.
+
+        Args:
+            attempt: The attempt.
+            keys: Key columns of each table, with their types.
+        """
+        with frozen_folder(self._attempt(attempt) / "launched") as folder:
+            for name, types in keys.items():
+                pl.DataFrame(schema=types).write_parquet(folder / f"{name}.parquet")
+
+    def launched(self, attempt: int) -> dict[str, Mapping[str, pl.DataType]] | None:
+        """Returns the key columns that `note_launch` noted; None where it noted nothing."""
+        folder = self._attempt(attempt) / "launched"
+        if not folder.is_dir():
+            return None
+        return {file.stem: pl.read_parquet_schema(file) for file in folder.glob("*.parquet")}
 
     def drop_shards(self, attempt: int) -> None:
         """Deletes what the workers wrote."""

@@ -11,6 +11,7 @@ What a kill leaves, and what the next run does:
 | before it is reserved | nothing | begins |
 | before the ledger is told of an attempt | `reserved` | draws, as attempt 1 |
 | while it draws | `drawing` | deletes the attempt and draws again, as the next one |
+| never: it launched a job and left (`detach`) | `drawing` | takes up what the job has drawn |
 | after all values are frozen | `drawing` | says `drawn` of these |
 | before the publication is decided on | `drawn` | renders the frozen values |
 | before the files are in place | `published` | puts the frozen files in place |
@@ -79,6 +80,8 @@ def run_release(
     period: str | None = None,
     correct: str | None = None,
     report: bool = False,
+    detach: bool = False,
+    relaunch: bool = False,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -90,6 +93,9 @@ def run_release(
         correct: Why a published release is replaced by a new version; None for no correction. The
             same reason for the same plan is the same correction.
         report: Publish an HTML page with the tables.
+        detach: Whether to start the workers and leave; `publish_release` goes on when they are
+            done.
+        relaunch: Whether the job that an earlier run left to itself has failed.
 
     Returns:
         What there is.
@@ -110,7 +116,10 @@ def run_release(
         steps.look(correct)
         is_new = steps.found is None or steps.found.state != "published"
         steps.reserve()
-        steps.draw(options)
+        steps.draw(options, detach=detach, relaunch=relaunch)
+        if detach:
+            assert steps.found is not None
+            return Run(steps.found, steps.folder, [], is_new)
         return _published(steps, is_new=is_new)
 
 
@@ -119,6 +128,8 @@ def publish_release(
 ) -> Run:
     """Publishes a release whose values are drawn; reads no input and draws nothing.
 
+    What a launched job has drawn is frozen first.
+
     Raises:
         LedgerError: They are not.
         ConfigError, RunError: As `run_release`.
@@ -126,13 +137,16 @@ def publish_release(
     steps = _steps(release, plan, period, report=report)
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.aim(None)
+        is_new = steps.found is not None and steps.found.state != "published"
+        if steps.found is not None:
+            steps.take_up()
         if steps.found is None or steps.found.state not in ("drawn", "published"):
             state = "not reserved" if steps.found is None else steps.found.state
             raise LedgerError(
                 f"{steps.key} is {state}; allowed: drawn or published, which dp-release run does"
             )
         steps.check_folders()
-        return _published(steps, is_new=steps.found.state == "drawn")
+        return _published(steps, is_new=is_new)
 
 
 def _steps(

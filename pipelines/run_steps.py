@@ -7,10 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.baselines import fit_baselines
-from pipelines.drawing import CheckedInput, check_release_input, draw
+from pipelines.drawing import (
+    CheckedInput,
+    check_release_input,
+    collect,
+    draw,
+    drawn_keys,
+    start,
+)
 from pipelines.folders import check_folders, release_staging
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.output import (
@@ -30,6 +37,8 @@ from pipelines.publication.release_files import release_digest
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.release_staging import ReleaseStaging, StagingError
 from pipelines.report.files import add_index, add_report
+from pipelines.staging import is_complete
+from transforms.hashing import HashKey
 
 _UNDER_WAY = ("reserved", "drawing", "drawn")
 
@@ -131,11 +140,18 @@ class RunSteps:
         self.ledger.make_folder()
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
 
-    def draw(self, options: PipelineOptions) -> None:
-        """Draws the release, or takes up values that a dead run has frozen.
+    def draw(
+        self, options: PipelineOptions, *, detach: bool = False, relaunch: bool = False
+    ) -> None:
+        """Draws the release, or takes up what a dead run or a launched job has drawn.
+
+        Args:
+            options: Beam options.
+            detach: Whether to leave the workers to it; `take_up` goes on when they are done.
+            relaunch: Whether a launched job that is not done has failed.
 
         Raises:
-            LedgerError: Somebody else draws it.
+            LedgerError: Somebody else draws it, or a job that was launched.
         """
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
         if self._is_drawn:
@@ -151,6 +167,8 @@ class RunSteps:
         if (frozen := staging.drawn_digest(dead)) is not None:
             self.found = ledger.drawn(self.key, dead, frozen)
             return
+        if self.take_up(relaunch=relaunch):
+            return
         secret = staging.hash_key(found.entries[0])
         staging.empty(dead)
         attempt = dead + 1
@@ -163,6 +181,9 @@ class RunSteps:
             staging.remove(attempt)
             raise
         staging.remove(dead)
+        if detach:
+            self._launch(attempt, secret, shards, options)
+            return
         try:
             staging.freeze(attempt, draw(self._checked, secret, shards, options), self.planned)
         finally:
@@ -170,6 +191,40 @@ class RunSteps:
         digest = staging.drawn_digest(attempt)
         assert digest is not None
         self.found = ledger.drawn(self.key, attempt, digest)
+
+    def take_up(self, *, relaunch: bool = False) -> bool:
+        """Freezes what a launched job has drawn.
+
+        Args:
+            relaunch: Whether a job that is not done has failed.
+
+        Returns:
+            Whether there is a launched job that is done.
+
+        Raises:
+            LedgerError: There is one, and it is not.
+        """
+        found, ledger, staging = self._known(), self.ledger.ledger, self.staging
+        keys = staging.launched(found.attempt)
+        if found.state != "drawing" or keys is None:
+            return False
+        shards = staging.shards(found.attempt)
+        if staging.drawn_digest(found.attempt) is None:
+            if not is_complete(shards):
+                if relaunch:
+                    return False
+                raise LedgerError(
+                    f"attempt {found.attempt} to draw {self.key} was launched as a job that has "
+                    "not finished; allowed: to wait for it, or dp-release run --relaunch once it "
+                    "has failed"
+                )
+            drawn = collect(shards, self.plan.tables, keys)
+            staging.freeze(found.attempt, drawn, self.planned)
+        staging.drop_shards(found.attempt)
+        digest = staging.drawn_digest(found.attempt)
+        assert digest is not None
+        self.found = ledger.drawn(self.key, found.attempt, digest)
+        return True
 
     def publish(self) -> list[Published]:
         """Publishes what is drawn, and withdraws the versions that it corrects.
@@ -206,6 +261,16 @@ class RunSteps:
         for key in self._earlier:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
         return published_tables(self.plan, rendered, self.folder) if rendered else []
+
+    def _launch(
+        self, attempt: int, secret: HashKey, shards: Path, options: PipelineOptions
+    ) -> None:
+        """Starts the workers and notes it; without the note, the next run draws anew."""
+        assert self._checked is not None
+        options.view_as(StandardOptions).no_wait_until_finish = True
+        start(self._checked, secret, shards, options)
+        self.staging.note_launch(attempt, drawn_keys(self._checked))
+        self.found = self.ledger.ledger.book().releases[self.key]
 
     @property
     def _is_drawn(self) -> bool:

@@ -60,6 +60,8 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         partition_shards: Shards of the second shuffle.
         batch_bytes: Rows that are encoded together.
         gather_bytes: Encoded batches that are pre-aggregated together.
+        bounding_ram: Memory of a worker that merges and bounds unit shards, such as 16GB, for
+            runners that choose workers by it.
     """
 
     unit: str | Sequence[str]
@@ -69,6 +71,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
     partition_shards: int = 4
     batch_bytes: int = BATCH_BYTES
     gather_bytes: int = GATHER_BYTES
+    bounding_ram: str | None = None
 
     def expand(self, rows: PCollection[pa.Table]) -> dict[str, PCollection[pa.Table]]:
         """Wires the stages."""
@@ -83,7 +86,8 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         names = tuple(plan.name for plan in self.plans)
         committed = (
             rows
-            | "Sum" >> _SumPartitions(engine, self.batch_bytes, self.gather_bytes)
+            | "Sum"
+            >> _SumPartitions(engine, self.batch_bytes, self.gather_bytes, self.bounding_ram)
             | "Group by partition shard" >> beam.GroupByKey()
             | "Select and draw noise" >> _packed(DrawPartitions(engine))
             | "Commit the draw" >> beam.Reshuffle()
@@ -111,20 +115,25 @@ class _SumPartitions(beam.PTransform[PCollection[pa.Table], PCollection[tuple[in
         engine: What all workers agree on.
         batch_bytes: Rows that are encoded together.
         gather_bytes: Encoded batches that are pre-aggregated together.
+        bounding_ram: Memory of a worker that bounds units; None for that of any.
     """
 
     engine: Engine
     batch_bytes: int
     gather_bytes: int
+    bounding_ram: str | None
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[tuple[int, bytes]]:
         """Wires the sums."""
+        bound = _packed(BoundUnits(self.engine))
+        if self.bounding_ram is not None:
+            bound = bound.with_resource_hints(min_ram=self.bounding_ram)
         bounded = (
             rows
             | "Pre-aggregate and prune"
             >> _packed(PreAggregate(self.engine, self.batch_bytes, self.gather_bytes))
             | "Group by unit shard" >> beam.GroupByKey()
-            | "Merge and bound" >> _packed(BoundUnits(self.engine))
+            | "Merge and bound" >> bound
         )
         zeros = (
             rows.pipeline

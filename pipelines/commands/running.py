@@ -60,15 +60,48 @@ def run(
     ] = None,
     plan: Plan = None,
     report: Report = True,
+    dataflow: Annotated[
+        Path | None,
+        typer.Option(
+            "--dataflow",
+            metavar="FILE",
+            help="Draw on Dataflow, as this YAML file says; options after -- come on top.",
+        ),
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach", help="Start the workers and leave; `publish` goes on when they are done."
+        ),
+    ] = False,
+    relaunch: Annotated[
+        bool,
+        typer.Option(
+            "--relaunch",
+            help="The job of an earlier --detach has failed: draw again. Nothing of it is used.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
     release, planned = _planned(config, beam_options, plan)
+    options = beam_options or []
+    if dataflow is not None:
+        from pipelines.dataflow import dataflow_arguments, load_dataflow
+
+        options = dataflow_arguments(load_dataflow(dataflow), options)
     with _running():
         from pipelines.run import run_release
 
         done = run_release(
-            release, planned, beam_options or [], period=period, correct=correct, report=report
+            release,
+            planned,
+            options,
+            period=period,
+            correct=correct,
+            detach=detach,
+            relaunch=relaunch,
+            report=report,
         )
     _report(done, as_json=as_json)
 
@@ -141,13 +174,14 @@ def _planned(
 def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
+    from pipelines.release_staging import StagingError
     from pipelines.run import RunError
 
     gc.freeze()
     gc.enable()
     try:
         yield
-    except RunError as error:
+    except (RunError, StagingError) as error:
         refuse(str(error))
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
@@ -165,7 +199,9 @@ def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
         return
     for table in done.published:
         _show(table)
-    if not done.is_new:
+    if done.release.state in ("drawing", "drawn"):
+        typer.echo(f"{done.release.key} is {done.release.state}; dp-release publish goes on")
+    elif not done.is_new:
         typer.echo(f"{done.release.key} was {_happened(done)}; nothing was drawn or charged")
     page = done.folder / "report.html"
     if page.exists():
