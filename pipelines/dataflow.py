@@ -25,9 +25,11 @@ ALWAYS = (
     "--experiments=no_use_multiple_sdk_containers",
     "--no_use_public_ips",
     "--sdk_location=container",
+    "--no_save_main_session",
 )
 """Runner v2; one process per worker, as column kernels use all cores and share their memory; no
-public addresses, and so nothing that workers would have to install."""
+public addresses, and so nothing that workers would have to install; nothing pickled of the program,
+which is in their image."""
 
 
 def _matches(pattern: str, allowed: str) -> AfterValidator:
@@ -112,7 +114,7 @@ def load_dataflow(path: str | Path) -> DataflowSpec:
     try:
         spec = DataflowSpec.model_validate(source.data)
     except ValidationError as error:
-        add_problems(error, problems)
+        add_problems(error, problems, DataflowSpec)
         raise ConfigError(problems.found) from None
     problems.raise_if_any()
     return spec
