@@ -30,11 +30,20 @@ from pipelines.staging import MarkComplete, StageTable, read_staged
 from pipelines.window import Window, check_window, input_window
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
-from transforms.ptransforms import DrawTables
+from transforms.ptransforms import GATHER_BYTES, DrawTables
 from transforms.rows import canonical_type
 
 SHARD_BYTES = 32 << 20
-"""Input per unit shard."""
+"""Input per unit shard, as long as there are no more than `FEW_SHARDS`."""
+
+FEW_SHARDS = 4096
+"""From here on shards grow first: each batch of rows sends an element to every one of them."""
+
+LARGE_SHARD_BYTES = 128 << 20
+"""Input per unit shard of a large input."""
+
+FEW_TASKS = 4096
+"""From here on reading tasks grow first, as each may send an element to every shard."""
 
 SHARD_PARTITIONS = 1_000_000
 """Public partitions per partition shard."""
@@ -160,7 +169,7 @@ def read_rows(
     """
     if isinstance(source, BigQueryInput):
         return ReadBigQuery(source)
-    return ReadRows(source, files, schema)
+    return ReadRows(source, files, schema, task_bytes(input_size(source, files)))
 
 
 def input_size(source: Input | BigQueryInput, files: Sequence[InputFile]) -> int:
@@ -171,8 +180,14 @@ def input_size(source: Input | BigQueryInput, files: Sequence[InputFile]) -> int
 
 
 def unit_shards(input_bytes: int) -> int:
-    """Returns the number of unit shards for an input: a power of two, from 16 to 4096."""
-    return min(4096, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
+    """Returns the number of unit shards for an input: a power of two, from 16 to 65536."""
+    few = min(FEW_SHARDS, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
+    return min(1 << 16, max(few, 1 << (input_bytes // LARGE_SHARD_BYTES).bit_length()))
+
+
+def task_bytes(input_bytes: int) -> int:
+    """Returns how much of a file is at least read at once: at most a full batch."""
+    return min(GATHER_BYTES, input_bytes // FEW_TASKS)
 
 
 def partition_shards(tables: Sequence[TablePlan]) -> int:

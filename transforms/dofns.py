@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
@@ -23,6 +24,9 @@ PARTIAL_ROWS = 4_000_000
 THREADS = 2
 """Batches or shards under way at once on one worker."""
 
+METRICS = "dp_release"
+"""Namespace of metrics. They are exact numbers about private data, for those who run a release."""
+
 
 class PreAggregate(beam.DoFn):
     """Gathers tables to batches, and batches to packed contributions per unit shard."""
@@ -31,6 +35,7 @@ class PreAggregate(beam.DoFn):
         self._engine = engine
         self._batch_bytes = batch_bytes
         self._gather_bytes = gather_bytes
+        self._sent = Metrics.distribution(METRICS, "unit_shuffle_element_bytes")
 
     def setup(self) -> None:
         self._encoding: Background[Batch] = Background(THREADS)
@@ -78,9 +83,14 @@ class PreAggregate(beam.DoFn):
         batches, self._batches, self._gathered_bytes = self._batches, [], 0
         for job in self._engine.shards(batches) if batches else []:
             for packed in self._grouping.submit(job):
-                yield from packed
+                yield from self._counted(packed)
         for packed in self._grouping.drain():
-            yield from packed
+            yield from self._counted(packed)
+
+    def _counted(self, packed: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        for _, content in packed:
+            self._sent.update(len(content))
+        return packed
 
 
 class BoundUnits(beam.DoFn):
@@ -88,6 +98,7 @@ class BoundUnits(beam.DoFn):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._shards = Metrics.distribution(METRICS, "unit_shard_bytes")
 
     def setup(self) -> None:
         self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
@@ -99,6 +110,7 @@ class BoundUnits(beam.DoFn):
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
         shard_key, packed = shard
         parts = list(packed)
+        self._shards.update(sum(map(len, parts)))
         for done in self._background.submit(lambda: self._engine.bound_units(shard_key, parts)):
             yield from self._gather(done)
 

@@ -82,8 +82,11 @@ def test_it_is_formatted():
 )
 def test_checkov_finds_nothing():
     done = subprocess.run(
-        [program("checkov"), *("--skip-download", "--framework", "terraform")]
-        + ["--directory", str(TERRAFORM), "--output", "json", "--quiet"],
+        [
+            program("checkov"),
+            *("--skip-download", "--framework", "terraform", "--output", "json", "--quiet"),
+            *("--directory", str(TERRAFORM)),
+        ],
         capture_output=True,
         text=True,
         timeout=55,
