@@ -103,7 +103,7 @@ def test_shards_are_powers_of_two_that_grow_with_the_input():
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "shards"), [(0, 16), (1, 64), (25, 1024), (120, 4096), (1000, 8192)]
+    ("gigabytes", "shards"), [(0, 16), (1, 32), (25, 1024), (120, 4096), (1000, 8192)]
 )
 def test_shards_of_some_inputs(gigabytes, shards):
     assert unit_shards(gigabytes * 10**9) == shards
