@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import KILLS, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
+from places import KILLS, LAUNCHED, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
 
 WITH_LEDGER = "tests/once/test_verify_with_the_ledger.py"
 _KILLED = f"{KILLS}::test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge"
@@ -15,6 +15,27 @@ ONCE_ONLY = [
         "if (frozen := staging.drawn_digest(dead)) is not None:",
         "if False and (frozen := staging.drawn_digest(dead)) is not None:",
         (f"{_KILLED}[after ReleaseStaging.freeze]",),
+    ),
+    Mutant(
+        "half_of_what_a_job_draws_is_taken_for_all",
+        "pipelines/run_steps.py",
+        "if not is_complete(shards):",
+        "if False:",
+        (f"{LAUNCHED}::test_half_of_what_a_job_stages_is_not_taken_for_all",),
+    ),
+    Mutant(
+        "a_job_under_way_is_taken_for_dead",
+        "pipelines/run_steps.py",
+        "                if relaunch:\n",
+        "                if True:\n",
+        (f"{LAUNCHED}::test_nobody_goes_on_before_the_job_is_done",),
+    ),
+    Mutant(
+        "a_runner_that_does_not_wait_is_believed",
+        "pipelines/staging.py",
+        "    if not is_complete(folder):\n",
+        "    if False:\n",
+        (f"{LAUNCHED}::test_a_run_that_waits_does_not_take_a_job_that_nobody_waited_for",),
     ),
     Mutant(
         "an_attempt_of_another_machine_is_taken_for_dead",
