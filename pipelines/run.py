@@ -81,7 +81,7 @@ def run_release(
     correct: str | None = None,
     report: bool = False,
     detach: bool = False,
-    relaunch: bool = False,
+    replace_attempt: int | None = None,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -95,7 +95,8 @@ def run_release(
         report: Publish an HTML page with the tables.
         detach: Whether to start the workers and leave; `publish_release` goes on when they are
             done.
-        relaunch: Whether the job that an earlier run left to itself has failed.
+        replace_attempt: Number of an attempt that was left to itself and that the caller knows to
+            be dead; None for none.
 
     Returns:
         What there is.
@@ -116,7 +117,7 @@ def run_release(
         steps.look(correct)
         is_new = steps.found is None or steps.found.state != "published"
         steps.reserve()
-        steps.draw(options, detach=detach, relaunch=relaunch)
+        steps.draw(options, replace_attempt, detach=detach)
         if detach:
             assert steps.found is not None
             return Run(steps.found, steps.folder, [], is_new)

@@ -141,14 +141,14 @@ class RunSteps:
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
 
     def draw(
-        self, options: PipelineOptions, *, detach: bool = False, relaunch: bool = False
+        self, options: PipelineOptions, replaces: int | None = None, *, detach: bool = False
     ) -> None:
         """Draws the release, or takes up what a dead run or a launched job has drawn.
 
         Args:
             options: Beam options.
+            replaces: Number of an attempt that the caller knows to be dead; None for none.
             detach: Whether to leave the workers to it; `take_up` goes on when they are done.
-            relaunch: Whether a launched job that is not done has failed.
 
         Raises:
             LedgerError: Somebody else draws it, or a job that was launched.
@@ -167,7 +167,7 @@ class RunSteps:
         if (frozen := staging.drawn_digest(dead)) is not None:
             self.found = ledger.drawn(self.key, dead, frozen)
             return
-        if self.take_up(relaunch=relaunch):
+        if self.take_up(replaces):
             return
         secret = staging.hash_key(found.entries[0])
         staging.empty(dead)
@@ -192,11 +192,11 @@ class RunSteps:
         assert digest is not None
         self.found = ledger.drawn(self.key, attempt, digest)
 
-    def take_up(self, *, relaunch: bool = False) -> bool:
+    def take_up(self, replaces: int | None = None) -> bool:
         """Freezes what a launched job has drawn.
 
         Args:
-            relaunch: Whether a job that is not done has failed.
+            replaces: Number of an attempt whose job has failed, if it is not done; None for none.
 
         Returns:
             Whether there is a launched job that is done.
@@ -211,12 +211,12 @@ class RunSteps:
         shards = staging.shards(found.attempt)
         if staging.drawn_digest(found.attempt) is None:
             if not is_complete(shards):
-                if relaunch:
+                if found.attempt == replaces:
                     return False
                 raise LedgerError(
                     f"attempt {found.attempt} to draw {self.key} was launched as a job that has "
-                    "not finished; allowed: to wait for it, or dp-release run --relaunch once it "
-                    "has failed"
+                    f"not finished; allowed: to wait for it, or --replace-attempt {found.attempt} "
+                    "once it has failed"
                 )
             drawn = collect(shards, self.plan.tables, keys)
             staging.freeze(found.attempt, drawn, self.planned)

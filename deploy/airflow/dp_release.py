@@ -2,7 +2,7 @@
 
 Reserve and draw, wait, publish: the same two Cloud Run jobs as in deploy/schedule, under the same
 accounts. A task that runs again is harmless: the ledger lets a release be drawn once. If a job on
-Dataflow failed, trigger the DAG for the same interval with the parameter `relaunch`.
+Dataflow failed, trigger the DAG for the same interval with the number of its attempt.
 
 Airflow 3 with the google provider. Variables: dp_release_project, dp_release_region.
 """
@@ -55,7 +55,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 0},
-    params={"relaunch": Param(False, type="boolean", description="The job before has failed.")},
+    params={
+        "replace_attempt": Param(0, type="integer", description="Attempt whose job has failed.")
+    },
     render_template_as_native_obj=True,
     tags=["dp-release"],
 ) as dag:
@@ -65,7 +67,8 @@ with DAG(
         "{{ ['run', '" + CONFIG + "', '--detach', '--json', '--period', "
         "data_interval_start.strftime('%G-W%V'), "
         "'--dataflow', '/etc/dp-release/dataflow.yaml'] "
-        "+ (['--relaunch'] if params.relaunch else []) "
+        "+ (['--replace-attempt', params.replace_attempt | string] "
+        "if params.replace_attempt else []) "
         "+ ['--', '--job_name=dp-emoji-weekly-' + data_interval_start.strftime('%G-w%V')] }}",
         24,
     )

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from pipelines.dataflow import ALWAYS
 
-VALUES = ("period", "correct")
-"""Parameters that are options of the command, with the same name."""
+VALUES = ("period", "correct", "replace_attempt")
+"""Parameters that are options of the command."""
 
 
 def command(arguments: Sequence[str]) -> list[str]:
@@ -34,15 +34,19 @@ def command(arguments: Sequence[str]) -> list[str]:
     while left:
         argument = left.pop(0)
         name, has_value, value = argument.removeprefix("--").partition("=")
-        if name not in (*VALUES, "config", "relaunch"):
+        if name not in (*VALUES, "config"):
             beam.append(argument)
             continue
         values[name] = value if has_value else left.pop(0)
     if "config" not in values:
         sys.exit("the parameter config is missing; allowed: a config of the image")
-    given = [part for name in VALUES if values.get(name) for part in (f"--{name}", values[name])]
-    relaunch = ["--relaunch"] if values.get("relaunch", "").lower() == "true" else []
-    return ["run", values["config"], "--detach", "--json", *given, *relaunch, "--", *ALWAYS, *beam]
+    given = [
+        part
+        for name in VALUES
+        if values.get(name)
+        for part in (f"--{name.replace('_', '-')}", values[name])
+    ]
+    return ["run", values["config"], "--detach", "--json", *given, "--", *ALWAYS, *beam]
 
 
 def main() -> None:

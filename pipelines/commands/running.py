@@ -74,13 +74,14 @@ def run(
             "--detach", help="Start the workers and leave; `publish` goes on when they are done."
         ),
     ] = False,
-    relaunch: Annotated[
-        bool,
+    replace_attempt: Annotated[
+        int | None,
         typer.Option(
-            "--relaunch",
-            help="The job of an earlier --detach has failed: draw again. Nothing of it is used.",
+            "--replace-attempt",
+            metavar="NUMBER",
+            help="Take over from this attempt to draw, whose job failed. Nothing of it is used.",
         ),
-    ] = False,
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
@@ -100,7 +101,7 @@ def run(
             period=period,
             correct=correct,
             detach=detach,
-            relaunch=relaunch,
+            replace_attempt=replace_attempt,
             report=report,
         )
     _report(done, as_json=as_json)

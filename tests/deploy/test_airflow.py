@@ -24,7 +24,7 @@ if find_spec("airflow") is None:
 
 WEEK = {
     "data_interval_start": datetime(2026, 11, 16, 5, tzinfo=UTC),
-    "params": SimpleNamespace(relaunch=False),
+    "params": SimpleNamespace(replace_attempt=0),
     "var": SimpleNamespace(
         value=SimpleNamespace(dp_release_project="proj-abc", dp_release_region="europe-west1")
     ),
@@ -68,9 +68,9 @@ def test_the_arguments_are_those_of_the_workflow(dag):
 
 
 def test_a_failed_job_is_launched_again_on_request_only(dag):
-    again = arguments(dag, "draw", params=SimpleNamespace(relaunch=True))
-    assert again[-3:] == ["--relaunch", "--", "--job_name=dp-emoji-weekly-2026-w47"]
-    assert "--relaunch" not in arguments(dag, "draw")
+    again = arguments(dag, "draw", params=SimpleNamespace(replace_attempt=1))
+    assert again[-4:-1] == ["--replace-attempt", "1", "--"]
+    assert "--replace-attempt" not in arguments(dag, "draw")
 
 
 def test_runs_do_not_overlap_nor_make_up_for_the_past(dag):

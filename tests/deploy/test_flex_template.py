@@ -27,10 +27,10 @@ def content(name):
 def test_the_metadata_is_what_dataflow_knows():
     metadata = read(dataflow.TemplateMetadata, content("metadata.json"))
     parameters = {parameter.name: parameter for parameter in metadata.parameters}
-    assert list(parameters) == ["config", "period", "correct", "relaunch", "bounding_ram"]
+    assert list(parameters) == ["config", "period", "correct", "replace_attempt", "bounding_ram"]
     assert [n for n, p in parameters.items() if not p.is_optional] == ["config"]
     assert all(parameter.help_text and parameter.label for parameter in metadata.parameters)
-    assert parameters["relaunch"].param_type == dataflow.ParameterType.BOOLEAN
+    assert parameters["replace_attempt"].param_type == dataflow.ParameterType.NUMBER
 
 
 @pytest.mark.parametrize(

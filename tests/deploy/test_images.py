@@ -112,14 +112,14 @@ def test_parameters_become_a_launch_and_all_else_goes_to_beam():
     given = command(
         "--config=configs/emoji_weekly.yaml",
         *("--period", "2026-W46"),
-        "--relaunch=true",
+        "--replace_attempt=1",
         "--template_location=gs://b/job",
         *("--labels", "a=b"),
         "--correct=wrong clip",
     )
     assert given == [
         *("run", "configs/emoji_weekly.yaml", "--detach", "--json"),
-        *("--period", "2026-W46", "--correct", "wrong clip", "--relaunch", "--"),
+        *("--period", "2026-W46", "--correct", "wrong clip", "--replace-attempt", "1", "--"),
         *ALWAYS,
         *("--template_location=gs://b/job", "--labels", "a=b"),
     ]
@@ -130,10 +130,6 @@ def test_parameters_become_a_launch_and_all_else_goes_to_beam():
     }
     ours = given[: given.index("--")]
     assert {argument for argument in ours if argument.startswith("--")} <= known
-
-
-def test_a_relaunch_is_asked_for_in_so_many_words():
-    assert "--relaunch" not in command("--config=c.yaml", "--relaunch=false")
 
 
 def test_a_launch_without_a_config_says_so():

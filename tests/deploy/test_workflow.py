@@ -201,9 +201,9 @@ def test_what_failed_first_is_what_the_execution_says(failing):
 
 
 def test_a_person_says_which_period_and_that_a_job_has_failed():
-    _, done = execute({**WEEKLY, "period": "2026-W40", "relaunch": True})
+    _, done = execute({**WEEKLY, "period": "2026-W40", "replace_attempt": 1})
     (_, draw), (_, publish) = done.jobs()
-    assert draw[3:7] == ["--json", "--period", "2026-W40", "--relaunch"]
+    assert draw[3:8] == ["--json", "--period", "2026-W40", "--replace-attempt", "1"]
     assert publish[-1] == "2026-W40"
 
 
@@ -224,7 +224,7 @@ def test_the_period_is_the_last_whole_one_on_every_day_of_twelve_years(every):
 def test_commands_and_options_are_those_of_the_program():
     commands = typer.main.get_command(app).commands
     for name, arguments in (
-        *execute({**WEEKLY, "relaunch": True})[1].jobs(),
+        *execute({**WEEKLY, "replace_attempt": 1})[1].jobs(),
         *execute({"config": "configs/bike_stations.yaml"})[1].jobs(),
     ):
         command = commands[arguments[0]]

@@ -26,7 +26,7 @@ ONCE_ONLY = [
     Mutant(
         "a_job_under_way_is_taken_for_dead",
         "pipelines/run_steps.py",
-        "                if relaunch:\n",
+        "                if found.attempt == replaces:\n",
         "                if True:\n",
         (f"{LAUNCHED}::test_nobody_goes_on_before_the_job_is_done",),
     ),
@@ -69,8 +69,8 @@ ONCE_ONLY = [
     Mutant(
         "a_release_is_drawn_before_it_is_charged",
         "pipelines/run.py",
-        "        steps.reserve()\n        steps.draw(options)\n",
-        "        steps.draw(options)\n        steps.reserve()\n",
+        "        steps.reserve()\n        steps.draw(options, replace_attempt, detach=detach)\n",
+        "        steps.draw(options, replace_attempt, detach=detach)\n        steps.reserve()\n",
         (f"{ONCE}::test_a_rerun_of_a_published_release_reads_no_input",),
     ),
     Mutant(

@@ -110,7 +110,7 @@ def test_a_second_launch_after_the_job_draws_nothing(config, job):
 def test_a_failed_job_is_launched_again_and_nothing_of_it_is_used(config, tmp_path, job):
     run(config, detach=True)
     staged = tmp_path / SHARDS
-    again = run(config, detach=True, relaunch=True)
+    again = run(config, detach=True, replace_attempt=1)
     assert (again.release.state, again.release.attempt) == ("drawing", 2)
     assert not staged.exists()
     staged.mkdir(parents=True)
@@ -126,7 +126,7 @@ def test_a_failed_job_is_launched_again_and_nothing_of_it_is_used(config, tmp_pa
 def test_a_job_that_is_done_is_not_launched_again(config, job):
     run(config, detach=True)
     job()
-    assert run(config, detach=True, relaunch=True).release.attempt == 1
+    assert run(config, detach=True, replace_attempt=1).release.attempt == 1
 
 
 def test_a_publisher_that_dies_after_freezing_is_followed_by_another(config, job, monkeypatch):
