@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipelines.ledger.budget import Line, Room, TotalLoss, cumulative, history, remaining
 from pipelines.ledger.composition import RhoBudget
+from pipelines.ledger.curves import CapCurve, cap_curves
 from pipelines.ledger.states import Note
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.spec import LoadedRelease
@@ -33,6 +34,7 @@ class BudgetReport:
         losses: What all releases lose together, by privacy unit.
         lines: All that is charged, in order.
         notes: What was done without a price.
+        curves: How much of each cap was used, for a plot.
     """
 
     dataset: str
@@ -44,6 +46,7 @@ class BudgetReport:
     losses: Sequence[TotalLoss]
     lines: Sequence[Line]
     notes: Sequence[Note]
+    curves: Sequence[CapCurve] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as JSON values; what has no bound is null."""
@@ -63,37 +66,50 @@ class BudgetReport:
         """Returns the report as lines of at most so many columns."""
         return "\n".join(self._lines(width))
 
+    def tables(self) -> Iterator[tuple[str, Sequence[str], int, list[tuple[str, ...]]]]:
+        """Yields tables: captions, names of columns, how many of them are no numbers, and rows."""
+        if self.rooms:
+            head: Sequence[str] = ("cap", "used", "left")
+            yield f"left for input of {self.day}", head, 1, [*map(_room_row, self.rooms)]
+        if self.lines:
+            caption = f"lost by all releases together, at delta {self.delta:g}"
+            head = ("one", "where most", "releases", "epsilon", "rho")
+            yield caption, head, 2, [*map(_loss_row, self.losses)]
+            caption = f"history; together about one unit of all days, at delta {self.delta:g}"
+            head = ("release", "state", "input of", "unit", "entry", "epsilon", "together")
+            yield caption, head, 4, [*map(_line_row, self.lines)]
+
     def _lines(self, width: int) -> Iterator[str]:
         yield f"{self.dataset}, in the ledger {self.place}"
         if not self.has_policy:
             yield "no policy: nothing limits what releases lose together"
-        if self.rooms:
+        for caption, head, _, rows in self.tables():
             yield ""
-            yield f"left for input of {self.day}"
-            yield _table(width, ("cap", "used", "left"), map(_room_row, self.rooms))
+            yield caption
+            yield _table(width, head, rows)
         if not self.lines:
             yield ""
             yield "nothing was spent"
-            return
-        yield ""
-        yield f"lost by all releases together, at delta {self.delta:g}"
-        head = ("one", "where most", "releases", "epsilon", "rho")
-        yield _table(width, head, map(_loss_row, self.losses))
-        yield ""
-        yield f"history; together about one unit of all days, at delta {self.delta:g}"
-        columns = ("entry", "release", "state", "input of", "unit", "epsilon", "together")
-        yield _table(width, columns, map(_line_row, self.lines))
+        elif any(math.isinf(loss.epsilon) for loss in self.losses):
+            yield ""
+            yield (
+                '"no bound": at this delta nothing is promised about such a unit; '
+                "--delta shows a larger one"
+            )
         for note in self.notes:
             yield f"unaccounted, entry {note.entry}: {note.reason}"
 
 
-def budget_report(release: LoadedRelease, day: date, delta: float | None = None) -> BudgetReport:
+def budget_report(
+    release: LoadedRelease, day: date, delta: float | None = None, *, curves: bool = False
+) -> BudgetReport:
     """Reads the ledger of a release series, and reports on the dataset that it charges.
 
     Args:
         release: The release series.
         day: Day of the input that is asked about.
         delta: Delta to state epsilons for; None for the deltas of all releases together.
+        curves: Whether to find out how much of each cap was used when.
 
     Raises:
         ConfigError: The policy cannot be read.
@@ -116,6 +132,7 @@ def budget_report(release: LoadedRelease, day: date, delta: float | None = None)
         cumulative(book, dataset, delta),
         history(book, dataset, delta),
         [note for note in book.notes if note.dataset == dataset],
+        cap_curves(policy, book, dataset, day) if curves and policy is not None else (),
     )
 
 
@@ -175,17 +192,17 @@ def _loss_row(loss: TotalLoss) -> tuple[str, ...]:
 def _line_row(line: Line) -> tuple[str, ...]:
     release = line.release
     return (
-        str(release.entries[0]),
         str(release.key),
         release.state,
         str(release.charge.window),
         str(release.charge.unit),
+        str(release.entries[0]),
         _number(line.epsilon),
         _number(line.cumulative),
     )
 
 
-def _table(width: int, head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
+def _table(width: int, head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
     table = Table(box=None, pad_edge=False, header_style="")
     for number, name in enumerate(head):
         numeric = name in ("used", "left", "releases", "epsilon", "rho", "together", "entry")

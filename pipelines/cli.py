@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.commands import budget, planning, reporting, running, verifying
+from pipelines.commands import budget, planning, reporting, running, tuning, verifying
 
 app = typer.Typer(
     help="Publishes differentially private statistics of telemetry: one YAML file per release.",
@@ -19,7 +19,7 @@ app = typer.Typer(
 for command in (
     planning.validate,
     planning.plan,
-    planning.tune,
+    tuning.tune,
     running.run,
     running.backfill,
     running.publish,

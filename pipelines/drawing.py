@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,7 +72,9 @@ class CheckedInput:
     @property
     def size(self) -> int:
         """About how many bytes it has."""
-        return input_size(self.source, self.files)
+        if isinstance(self.source, BigQueryInput):
+            return self.source.size
+        return sum(file.size for file in self.files)
 
 
 def check_release_input(
@@ -114,8 +116,7 @@ def draw(
         DrawnTwiceError: A retry of the runner left two draws.
         IncompleteDrawError: The runner did not wait for the workers.
     """
-    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
-        start(checked, key, folder, options)
+    start(checked, key, folder, options)
     return collect(folder, checked.plan.tables, drawn_keys(checked))
 
 
@@ -157,26 +158,20 @@ def collect(
     }
 
 
-def read_rows(
-    source: Input | BigQueryInput, files: Sequence[InputFile], schema: Schema
-) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:
-    """Returns what reads the rows of an input.
+@contextmanager
+def input_pipeline(
+    checked: CheckedInput, options: PipelineOptions
+) -> Iterator[PCollection[pa.Table]]:
+    """Makes a pipeline over an input and runs it at the end, with a progress bar where it is local.
 
-    Args:
-        source: The input.
-        files: Its files; none for BigQuery.
-        schema: Types of the columns that are read.
+    Yields:
+        The prepared rows of the period.
     """
-    if isinstance(source, BigQueryInput):
-        return ReadBigQuery(source)
-    return ReadRows(source, files, schema, task_bytes(input_size(source, files)))
-
-
-def input_size(source: Input | BigQueryInput, files: Sequence[InputFile]) -> int:
-    """Returns about how many bytes an input has."""
-    if isinstance(source, BigQueryInput):
-        return source.size
-    return sum(file.size for file in files)
+    with (
+        progress(checked.size) if checked.files and is_local(options) else nullcontext(),
+        beam.Pipeline(options=options) as pipeline,
+    ):
+        yield _prepared(checked, pipeline | "Read" >> _reading(checked))
 
 
 def unit_shards(input_bytes: int) -> int:
@@ -200,9 +195,7 @@ def _run_pipeline(
     checked: CheckedInput, key: HashKey, folder: Path, options: PipelineOptions
 ) -> None:
     plan = checked.plan
-    with beam.Pipeline(options=options) as pipeline:
-        reading = read_rows(checked.source, checked.files, checked.read)
-        rows = _prepared(checked, pipeline | "Read" >> reading)
+    with input_pipeline(checked, options) as rows:
         tables = rows | "Aggregate" >> DrawTables(
             plan.spec.privacy.unit,
             plan.tables,
@@ -218,6 +211,13 @@ def _run_pipeline(
             for table in plan.tables
         ]
         _ = staged | "All files" >> beam.Flatten() | "Complete" >> MarkComplete(str(folder))
+
+
+def _reading(checked: CheckedInput) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:
+    if isinstance(checked.source, BigQueryInput):
+        return ReadBigQuery(checked.source)
+    at_least = task_bytes(checked.size)
+    return ReadRows(checked.source, checked.files, checked.read, at_least)
 
 
 def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.ledger import LedgerError
 from pipelines.output import is_published, may_replace
 from pipelines.periods import ReleasePeriod
 from pipelines.publication.series_index import INDEX_FILE, is_free_for_index
@@ -111,7 +112,7 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
     """Makes a private folder for one look at the data, under the lock of the series.
 
     Yields:
-        The folder; after an interrupt it is removed.
+        The folder; after an interrupt, and where the ledger refuses, it is removed.
 
     Raises:
         ConfigError: It cannot be made, or another run is under way.
@@ -127,7 +128,7 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
             raise _refusal(release, _STAGING, message) from None
         try:
             yield folder
-        except (KeyboardInterrupt, ConfigError):
+        except (KeyboardInterrupt, ConfigError, LedgerError):
             shutil.rmtree(folder)
             raise
 

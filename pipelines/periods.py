@@ -109,7 +109,7 @@ def read_period(every: Period | None, text: str | None) -> ReleasePeriod:
             raise ValueError
         found = period_at(every, _first_day(every, text, match))
     except (ValueError, OverflowError):
-        raise PeriodError(f"the period is {text!r}; {allowed}") from None
+        raise PeriodError(f"the period is {text!r}; {allowed}{_meant(every, text)}") from None
     if not EVERY_DAY.contains(found.days):
         raise PeriodError(f"the period is {text}; allowed: in the years 1970 to 2069")
     return found
@@ -130,6 +130,15 @@ def periods_between(first: ReleasePeriod, last: ReleasePeriod) -> Iterator[Relea
     while period.name != last.name:
         period = period.following()
         yield period
+
+
+def _meant(every: Period, text: str) -> str:
+    """Returns the period of the day that was given instead, if one was."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return ""
+    return f"; {day} is in {period_at(every, day).name}"
 
 
 def _first_day(every: Period, text: str, match: re.Match[str]) -> date:

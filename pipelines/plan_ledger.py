@@ -99,6 +99,7 @@ class LedgerEffect:
         for cap in self.caps:
             yield f"  cap of {cap}"
         if self.refusal is not None:
+            yield "  a run would be refused:"
             yield from (f"  {line}" for line in str(self.refusal).splitlines()[1:])
 
 

@@ -19,13 +19,15 @@ from pipelines.ledger import (
     load_policy,
     open_store,
 )
+from pipelines.ledger.composition import composed, epsilon_at
 from pipelines.ledger.entries import Head, head_of
+from pipelines.ledger.losses_json import Mechanisms
 from pipelines.ledger.policy import no_policy
 from pipelines.ledger_unit import identity, ledger_unit
 from pipelines.periods import EVERY_DAY, ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
-from pipelines.publication.facts import LedgerPlace
+from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.series_index import release_in, releases_in
 from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
 
@@ -80,22 +82,57 @@ class ReleaseLedger:
             version: 1, or more for a correction.
             reason: Why there is a correction.
         """
-        spec = self.release.spec
-        window, unit = self._charged(spec, period)
-        mechanisms = tuple(
+        losses = tuple(
             mechanism.losses for table in plan.tables for mechanism in table.mechanisms.values()
         )
-        charge = Charge(spec.dataset, unit, window, mechanisms, plan.cost.prices[0].delta)
-        columns = sorted({named.column for named in spec.input_columns()})
         selected = [table.selection for table in plan.tables if table.selection is not None]
         return Request(
-            ReleaseKey(spec.release, period.name, version),
+            ReleaseKey(self.release.spec.release, period.name, version),
             planned.plan_hash,
-            charge,
-            tuple(columns),
+            self.charge(period, losses, plan.cost.prices[0].delta),
+            self.columns,
             tuple(selection.pre_threshold or 0 for selection in selected),
             reason,
         )
+
+    def charge(self, period: ReleasePeriod, losses: Mechanisms, delta: float) -> Charge:
+        """Returns the charge for noise about the rows of a period.
+
+        Args:
+            period: The period.
+            losses: The losses of each mechanism.
+            delta: Delta that epsilon is stated for.
+        """
+        spec = self.release.spec
+        window, unit = self._charged(spec, period)
+        return Charge(spec.dataset, unit, window, losses, delta)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read, in order."""
+        return tuple(sorted({named.column for named in self.release.spec.input_columns()}))
+
+    def looks(self, place: LedgerPlace) -> tuple[Look, ...]:
+        """Returns the looks at the dataset that a ledger knew then, beside releases, in order.
+
+        Args:
+            place: The ledger as a manifest remembers it; later entries are left out.
+        """
+        book, dataset = self.ledger.book(), self.release.spec.dataset
+        notes = [Look(note.entry, note.reason) for note in book.notes if note.dataset == dataset]
+        tunings = [
+            Look(
+                tuning.entries[0],
+                tuning.reason,
+                str(tuning.charge.unit),
+                float(epsilon_at(composed(tuning.charge.losses), tuning.charge.delta)),
+                float(tuning.charge.delta),
+            )
+            for tuning in book.tunings.values()
+            if tuning.charge.dataset == dataset
+        ]
+        known = [look for look in (*notes, *tunings) if look.entry <= place.entries]
+        return tuple(sorted(known, key=lambda look: look.entry))
 
     def place_of(self, release: Release) -> LedgerPlace:
         """Returns where a release stands in the ledger, for its manifest to remember."""

@@ -27,30 +27,22 @@ cannot come out any more, and one that is out cannot be given up.
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
-
+from pipelines.failures import RunError, failures
 from pipelines.folders import one_at_a_time, output_folder
-from pipelines.interrupts import noted_interrupts
 from pipelines.ledger import LedgerError, Release
-from pipelines.options import OptionError, pipeline_options
+from pipelines.options import pipeline_options
 from pipelines.output import Published
 from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
 from pipelines.release_ledger import ReleaseLedger
-from pipelines.release_staging import StagingError
 from pipelines.run_steps import RunSteps
-from pipelines.spec import ConfigError, LoadedRelease
-
-
-class RunError(Exception):
-    """A run failed. The text has no data; details are in a private file that it names."""
+from pipelines.spec import LoadedRelease
 
 
 @dataclass(frozen=True)
@@ -107,10 +99,7 @@ def run_release(
         LedgerError: The release cannot go on from where it is.
         RunError: The period or a Beam option is wrong, or the pipeline or the publication failed.
     """
-    try:
-        options = pipeline_options(beam_options)
-    except OptionError as error:
-        raise RunError(str(error)) from None
+    options = pipeline_options(beam_options)
     steps = _steps(release, plan, period, report=report)
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
@@ -169,20 +158,6 @@ def _published(steps: RunSteps, *, is_new: bool) -> Run:
     return Run(steps.found, steps.folder, published, is_new, steps.without_report)
 
 
-@contextmanager
-def _failures(steps: RunSteps) -> Iterator[None]:
-    """Turns what goes wrong into a `RunError`, with details in a private file."""
-    with noted_interrupts() as interrupted:
-        try:
-            yield
-        except (ConfigError, LedgerError, StagingError):
-            raise
-        except (Exception, pl.exceptions.PanicException) as error:
-            if interrupted:
-                raise KeyboardInterrupt from None
-            details = Path(steps.ledger.release.staging_folder) / "error.txt"
-            details.write_text(traceback.format_exc(), encoding="utf-8")
-            raise RunError(
-                f"the run failed with {type(error).__name__}; nothing was published; "
-                f"details, which may hold private values: {details}"
-            ) from None
+def _failures(steps: RunSteps) -> AbstractContextManager[None]:
+    folder = Path(steps.ledger.release.staging_folder)
+    return failures(folder, "the run", "nothing was published")

@@ -329,6 +329,7 @@ class RunSteps:
         """Returns what the manifest says beside the plan."""
         spec, days = self.ledger.release.spec, self.period.days
         whole = self.period.every is None
+        place = self.ledger.place_of(found)
         return Facts(
             spec.title,
             now(),
@@ -339,7 +340,8 @@ class RunSteps:
             self.key.version,
             found.reason,
             f"{self.key} attempt {found.attempt}",
-            self.ledger.place_of(found),
+            place,
+            self.ledger.looks(place),
         )
 
     def _fitted(self, drawn: dict[str, pl.DataFrame]) -> ReleasePlan:

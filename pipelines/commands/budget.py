@@ -35,18 +35,36 @@ def budget(
             "--delta", help="State epsilons at this delta. Default: those of all releases together."
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw losses so far and the use of each cap, as .svg or .html.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Shows what is left of a dataset's budget, and on what it was spent."""
     from shutil import get_terminal_size
 
+    from pipelines.budget_plot import check_plot, plot_budget
     from pipelines.budget_report import budget_report
     from pipelines.spec import load_release
 
     release = load_release(config)
     if delta is not None and not 0 <= delta < 1:
         refuse(f"--delta is {delta:g}; allowed: from 0, below 1")
-    report = budget_report(release, _day(day), delta)
+    try:
+        if plot is not None:
+            check_plot(plot)
+        report = budget_report(release, _day(day), delta, curves=plot is not None)
+        if plot is not None:
+            plot_budget(report, plot)
+    except ValueError as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename} cannot be written: {error.strerror}")
     if as_json:
         echo_json(report.to_dict())
     else:

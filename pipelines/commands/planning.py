@@ -1,4 +1,4 @@
-"""`validate` and `plan`, which read no input, and `tune`, which releases nothing."""
+"""`validate` and `plan`, which read no input."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import BeamOptions, Config, Period, refuse, several, user_errors
+from pipelines.commands.shared import Config, Period, refuse, several, user_errors
 
 
 @user_errors
 def validate(config: Config) -> None:
-    """Checks a release YAML and its public key files; reads no input."""
+    """Checks a release YAML, its public key files and its policy file; reads no input."""
     from pipelines.plan import plan_release
+    from pipelines.policy_check import check_policy
     from pipelines.spec import load_release
 
-    plan = plan_release(load_release(config))
+    release = load_release(config)
+    plan = plan_release(release)
+    check_policy(release)
     typer.echo(f"{config}: fine; {plan.spec.release} has {several(len(plan.tables), 'table')}")
 
 
@@ -80,68 +83,3 @@ def plan(
     except OSError as error:
         refuse(f"{error.filename} cannot be written: {error.strerror}")
     typer.echo(report.json() if as_json else report.text(get_terminal_size((110, 24)).columns))
-
-
-@user_errors
-def tune(
-    config: Config,
-    beam_options: BeamOptions = None,
-    public_data: Annotated[
-        bool, typer.Option("--public-data", help="The input is public or synthetic.")
-    ] = False,
-    unaccounted: Annotated[
-        bool,
-        typer.Option(
-            "--unaccounted", help="The input is private; look at it exactly, which is NOT private."
-        ),
-    ] = False,
-    epsilon: Annotated[
-        float | None,
-        typer.Option(
-            "--epsilon", help="The input is private; pay this much, beside the release, to look."
-        ),
-    ] = None,
-    delta: Annotated[float | None, typer.Option("--delta", help="Goes with --epsilon.")] = None,
-    table: Annotated[
-        str | None, typer.Option("--table", metavar="NAME", help="Tune one table only.")
-    ] = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--grid",
-            metavar="NAME=N,N,...",
-            help="What to try: l0=, linf=, l1=, or clip= as multiples of the clips.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the changes as YAML.")
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw the errors, as .svg or .html."),
-    ] = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            "--record",
-            metavar="FILE",
-            help="Where to note a look at private data. Default: in the staging folder.",
-        ),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print all that was tried as JSON.")] = False,
-) -> None:
-    """Finds better bounds, clips and shares, in one pass over the input; releases nothing."""
-    from pipelines.tune_command import TuneError, TuneOptions, text
-    from pipelines.tune_command import tune as tune_release
-
-    options = TuneOptions(
-        public_data, unaccounted, epsilon, delta, table, grid or (), out, plot, record, json
-    )
-    try:
-        tuned = tune_release(config, options, beam_options or [])
-    except TuneError as error:
-        refuse(str(error))
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(130) from None
-    typer.echo(text(tuned, options))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import refuse, short, user_errors
+from pipelines.commands.shared import Json, echo_json, refuse, short, user_errors
 
 
 @user_errors
@@ -19,15 +19,21 @@ def report(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where the page goes. Default: in the folder."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Makes the HTML page of a release, or the index of a series, from published files alone."""
     from pipelines.report.files import write_page
     from pipelines.report.published import ReportError
 
     try:
-        path = write_page(folder, out)
+        page = write_page(folder, out)
     except ReportError as error:
         refuse(str(error))
     except OSError as error:
         refuse(f"{error.filename} cannot be written: {error.strerror}")
-    typer.echo(short(path))
+    if as_json:
+        echo_json(
+            {"page": str(page.path), "of": page.of, "sha256": page.sha256, "bytes": page.size}
+        )
+    else:
+        typer.echo(short(page.path))

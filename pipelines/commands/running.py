@@ -175,8 +175,8 @@ def _planned(
 def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
+    from pipelines.failures import RunError
     from pipelines.release_staging import StagingError
-    from pipelines.run import RunError
 
     gc.freeze()
     gc.enable()

@@ -16,7 +16,7 @@ from pipelines.ledger.decision import check_request
 from pipelines.ledger.entries import Head, Kind, digest_of, new_entry
 from pipelines.ledger.errors import HeadMovedError, LedgerError
 from pipelines.ledger.policy import Policy
-from pipelines.ledger.states import Book, Release, check_reservation
+from pipelines.ledger.states import Book, Note, Release, check_reservation
 from pipelines.ledger.store import LedgerStore
 from pipelines.ledger.verify import verify
 
@@ -187,9 +187,15 @@ class Ledger:
         """Marks a published release as not to be used any more; its charge is spent."""
         return self._step("withdrawn", key, {"reason": reason}, lambda r: r.state == "withdrawn")
 
-    def note(self, dataset: str, reason: str) -> None:
-        """Notes something that was done with a dataset and has no price."""
-        self._append(lambda _: _Wanted("unaccounted", None, {"dataset": dataset, "reason": reason}))
+    def note(self, dataset: str, reason: str) -> Note:
+        """Notes something that was done with a dataset and has no price.
+
+        Args:
+            dataset: The dataset.
+            reason: What it was; manifests of later releases of the dataset repeat it.
+        """
+        wanted = _Wanted("unaccounted", None, {"dataset": dataset, "reason": reason})
+        return self._append(lambda _: wanted).notes[-1]
 
     def _step(
         self,

@@ -44,11 +44,14 @@ class Shortfall:
         what = "rho" if isinstance(cap.budget, RhoBudget) else "epsilon"
         text = f"the cap of {cap}"
         if math.isinf(self.needed) and self.failed == 1:
-            return [f"{text}: nothing bounds what is lost about that unit"]
+            return [
+                f"{text}: nothing bounds what is lost about that unit, as a release "
+                "protects less than it, or something else"
+            ]
         if math.isinf(self.needed):
             return [
                 f"{text}: no epsilon is enough at that delta, of which failures take "
-                f"{_up(self.failed)}"
+                f"{_up(self.failed)}; a cap with a larger delta could hold"
             ]
         lines = [
             f"{text}: {what} {_up(self.used)} is used by {len(releases)} entries"

@@ -41,7 +41,8 @@ def _check_remembered(lines: Sequence[str], head: Head) -> None:
     if head.entries > len(lines):
         raise BrokenLedgerError(
             len(lines) + 1,
-            f"it is missing: {head.entries} entries are remembered, and {len(lines)} are there",
+            f"it is missing: {head.entries} entries are remembered, and {len(lines)} are there; "
+            "allowed: the ledger that published manifests remember, such as a copy of it",
         )
     if head.entries and digest_of(lines[head.entries - 1]) != head.digest:
         raise BrokenLedgerError(

@@ -30,6 +30,47 @@ class LedgerPlace:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A look at the same dataset that settled a plan, as the ledger has it.
+
+    Attributes:
+        entry: Number of its entry.
+        what: What was looked at, when, and for which config.
+        unit: The privacy unit that `epsilon` is about; None without accounting.
+        epsilon: What it cost; None without accounting.
+        delta: Delta that epsilon is stated for; None without accounting.
+
+    Raises:
+        ValueError: Some of the price is there and some is not, or is no number.
+    """
+
+    entry: int
+    what: str
+    unit: str | None = None
+    epsilon: float | None = None
+    delta: float | None = None
+
+    def __post_init__(self) -> None:
+        price = (self.unit, self.epsilon, self.delta)
+        if type(self.entry) is not int or not isinstance(self.what, str):
+            raise ValueError(f"entry and what are {self.entry!r} and {self.what!r}")
+        kinds = tuple(map(type, price))
+        if kinds not in ((str, float, float), (type(None),) * 3):
+            raise ValueError(f"unit, epsilon and delta are {price}; allowed: all of them, or none")
+
+    @property
+    def is_accounted(self) -> bool:
+        """Whether it was charged."""
+        return self.epsilon is not None
+
+    def __str__(self) -> str:
+        if self.epsilon is None:
+            return f"UNACCOUNTED (entry {self.entry}): {self.what}"
+        cost = f"epsilon {self.epsilon:.4g} at delta {self.delta:g} for one {self.unit}"
+        return f"charged {cost} (entry {self.entry}): {self.what}"
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known only when a release is published.
 
@@ -44,6 +85,7 @@ class Facts:
         reason: Why there is a correction; empty for version 1.
         run: Id of the run that drew the release; empty where there is none.
         ledger: Where it stands in the ledger; None without a ledger.
+        looks: The looks at the dataset that the ledger had until then, beside releases.
 
     Raises:
         ValueError: The time is not in UTC, the version is no whole number from 1, or the window
@@ -60,6 +102,7 @@ class Facts:
     reason: str = ""
     run: str = ""
     ledger: LedgerPlace | None = None
+    looks: tuple[Look, ...] = ()
 
     def __post_init__(self) -> None:
         if self.published.tzinfo != UTC or self.published.microsecond:
@@ -80,6 +123,7 @@ class Facts:
             "reason": self.reason,
             "run": self.run,
             "ledger": None if self.ledger is None else asdict(self.ledger),
+            "looks": [asdict(look) for look in self.looks],
             "software": dict(self.software),
             "about": dict(self.about),
         }
@@ -112,6 +156,7 @@ class Facts:
                 published=published,
                 window=first_last and (_day(first_last[0]), _day(first_last[1])),
                 ledger=ledger and LedgerPlace(**ledger),
+                looks=tuple(Look(**look) for look in fields.pop("looks", ())),
                 software=software,
                 **fields,
             )

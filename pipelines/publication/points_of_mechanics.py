@@ -117,13 +117,17 @@ def preprocessing(content: Content) -> Point:
 
 def tuning(content: Content) -> Point:
     """Point 15."""
-    return Point(
-        "Tuning",
-        said(
-            content, "tuning", "On what data parameters were chosen, and whether that was paid for"
-        ),
-        ("about.tuning",),
+    facts = content.facts
+    told = said(
+        content, "tuning", "On what data parameters were chosen, and whether that was paid for"
     )
+    looks = (
+        "no looks at these data beside releases"
+        if not facts.looks
+        else "; ".join(map(str, facts.looks))
+    )
+    has = f"The ledger has {looks}" if facts.ledger else "No ledger was asked about looks"
+    return Point("Tuning", f"{told} {has}.", ("about.tuning", "publication.looks"))
 
 
 def postprocessing(content: Content) -> Point:

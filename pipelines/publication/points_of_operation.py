@@ -58,8 +58,8 @@ def many_releases(content: Content) -> Point:
         "Many releases and analysts",
         f"Dataset: {content.file.plan['dataset']}. {one}. Losses of releases of the same data add "
         "up, for "
-        "anybody who reads them together.",
-        ("plan.dataset", "publication.ledger"),
+        f"anybody who reads them together. {_looks(content)}",
+        ("plan.dataset", "publication.ledger", "publication.looks"),
     )
 
 
@@ -114,6 +114,18 @@ def administration(content: Content) -> Point:
         f"{stated} Published: {content.facts.published.date()}. Links: "
         f"{listed(about.get('links', []), NOT_STATED)}.",
         (*(f"about.{name}" for name in names), "publication.published", "about.links"),
+    )
+
+
+def _looks(content: Content) -> str:
+    """Returns how often the same data were looked at, beside releases."""
+    looks = content.facts.looks
+    if not looks:
+        return "Looks beside releases, to choose parameters: none that a ledger knows."
+    charged = sum(look.is_accounted for look in looks)
+    return (
+        f"So do those of looks beside releases, to choose parameters (point 15): {charged} "
+        f"charged, and {len(looks) - charged} UNACCOUNTED, whose loss nothing bounds."
     )
 
 

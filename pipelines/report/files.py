@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -19,6 +21,23 @@ NEEDS = (
 
 GENERATOR = '<meta name="generator" content="dp-release report">'
 """What all pages have that are made here."""
+
+
+@dataclass(frozen=True)
+class WrittenPage:
+    """A page that was written.
+
+    Attributes:
+        path: The file.
+        of: What it is about.
+        sha256: Its digest in hexadecimal digits.
+        size: Bytes.
+    """
+
+    path: Path
+    of: Literal["release", "series"]
+    sha256: str
+    size: int
 
 
 def add_report(building: Path, place: Path) -> str | None:
@@ -43,7 +62,7 @@ def add_report(building: Path, place: Path) -> str | None:
     except (Exception, pl.exceptions.PanicException) as error:
         with suppress(OSError):
             path.unlink(missing_ok=True)
-        return f"there is no report: {type(error).__name__} {error}"
+        return f"there is no report: {_why(error)}"
     return None
 
 
@@ -68,11 +87,11 @@ def add_index(series: Path) -> str | None:
     except ImportError:
         return NEEDS
     except (Exception, pl.exceptions.PanicException) as error:
-        return f"there is no index page: {type(error).__name__} {error}"
+        return f"there is no index page: {_why(error)}"
     return None
 
 
-def write_page(folder: Path, out: Path | None) -> Path:
+def write_page(folder: Path, out: Path | None) -> WrittenPage:
     """Makes the report of a release, or the index page of a folder of releases, and writes it.
 
     Args:
@@ -80,7 +99,7 @@ def write_page(folder: Path, out: Path | None) -> Path:
         out: Where the page goes; None for its place in the folder.
 
     Returns:
-        The file.
+        What was written.
 
     Raises:
         ReportError: The folder holds no release that can be read, packages are missing, or the
@@ -103,7 +122,14 @@ def write_page(folder: Path, out: Path | None) -> Path:
             "have it; allowed: --out FILE"
         )
     _replace(path, page)
-    return path
+    content = page.encode()
+    of: Literal["release", "series"] = "release" if released else "series"
+    return WrittenPage(path, of, sha256(content).hexdigest(), len(content))
+
+
+def _why(error: BaseException) -> str:
+    """Returns what went wrong in words; what is not made to be read has its kind before it."""
+    return str(error) if isinstance(error, ReportError) else f"{type(error).__name__} {error}"
 
 
 def _is_listed(page: str, sums: Path) -> bool:

@@ -38,6 +38,8 @@ class ListedRelease:
         budget: Its budget in words.
         rows: Rows of each table, in words.
         plan_hash: Start of the identity of its plan.
+        published: Day of its publication; empty where there is no manifest.
+        version: Its version; larger than 1 if it was corrected.
     """
 
     name: str
@@ -45,6 +47,8 @@ class ListedRelease:
     budget: str
     rows: str
     plan_hash: str
+    published: str
+    version: int
 
 
 def index_page(folder: Path) -> str:
@@ -71,6 +75,7 @@ def index_page(folder: Path) -> str:
             releases=[_listed(*one) for one in zip(releases, folders, strict=True)][::-1],
             losses=_losses(folder, releases),
             largest=_largest(releases),
+            corrected=[release.name for release in releases if release.version > 1],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ReportError(
@@ -87,6 +92,8 @@ def _listed(release: PublishedRelease, folder: Path) -> ListedRelease:
         budget(release.plan),
         ", ".join(rows),
         release.plan_hash[:12],
+        visible(str(release.publication.get("published", "")))[:10],
+        release.version,
     )
 
 
@@ -144,6 +151,8 @@ def _largest(releases: Sequence[PublishedRelease]) -> tuple[Figure, Grid] | None
         and number in table.numbers
     ]
     parts = split_by(pl.concat(found), order)
+    if not parts:
+        return None
     title = f"{visible(number)} of {visible(latest.name)} by release"
     figure = line_chart(
         [Panel(names, points_of(part, number)) for names, part in parts],

@@ -69,6 +69,7 @@ def report_page(folder: Path, *, place: Path | None = None) -> str:
             "release.html",
             release=release,
             facts=_facts(release),
+            correction=_correction(release),
             about=_about(release),
             guarantee=release.plan["guarantee"],
             budget=statements.budget(release.plan),
@@ -123,7 +124,7 @@ def _section(table: PublishedTable, prefix: str, changes: TableChanges | None) -
 
 def _facts(release: PublishedRelease) -> list[tuple[str, str]]:
     """Returns the short facts under the title, each with its name."""
-    said: Mapping[str, Any] = release.package.get("publication") or {}
+    said = release.publication
     window = said.get("window")
     ledger = said.get("ledger")
     found = [
@@ -136,16 +137,21 @@ def _facts(release: PublishedRelease) -> list[tuple[str, str]]:
         ("dataset", release.plan["dataset"]),
         ("published", said.get("published")),
         ("version", said.get("version")),
-        ("correction", said.get("reason")),
         ("ledger entry", ledger and ledger.get("entry")),
     ]
     return [(name, visible(str(value), 400)) for name, value in found if value]
 
 
+def _correction(release: PublishedRelease) -> str:
+    """Returns why a release was drawn again; empty for a first version."""
+    if release.version == 1:
+        return ""
+    return visible(str(release.publication.get("reason") or "not stated"), 1000)
+
+
 def _about(release: PublishedRelease) -> list[tuple[str, str]]:
     """Returns what the publisher says, where there is a manifest."""
-    said: Mapping[str, Any] = release.package.get("publication") or {}
-    about: Mapping[str, Any] = said.get("about") or {}
+    about: Mapping[str, Any] = release.publication.get("about") or {}
     return [
         (name, visible(str(value), 2000)) for name, value in about.items() if isinstance(value, str)
     ]

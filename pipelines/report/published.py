@@ -141,6 +141,19 @@ class PublishedRelease:
         """Title for people; the name of the series where nothing says it."""
         return str(self.package.get("title") or self.series)
 
+    @property
+    def publication(self) -> Mapping[str, Any]:
+        """What the manifest says of the release itself; empty where there is no manifest."""
+        return self.package.get("publication") or {}
+
+    @property
+    def version(self) -> int:
+        """Version of the release: 1, or more after corrections."""
+        version = self.publication.get("version", 1)
+        if not isinstance(version, int):
+            raise TypeError(f"version is {version!r}")
+        return version
+
     def table(self, name: str) -> PublishedTable | None:
         """Returns a table, if there is one of this name."""
         return next((table for table in self.tables if table.name == name), None)

@@ -103,7 +103,7 @@ def parse_yaml(text: str, file: str = "config") -> ConfigSource:
     try:
         root = _Composer(text).get_single_node()
         if root is None:
-            raise ConfigError([Problem(file, "is empty; allowed: a release config", "", 1, 1)])
+            raise ConfigError([Problem(file, "is empty; allowed: keys with values", "", 1, 1)])
         reader = _NodeReader(file)
         data = reader.read(root, ())
     except ReaderError as error:

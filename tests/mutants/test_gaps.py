@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from pipelines import drawing
+from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.run import RunError, run_release
+from pipelines.run import run_release
 from pipelines.spec import ConfigError, load_release
 
 SECRET = "XQZ-private-XQZ"

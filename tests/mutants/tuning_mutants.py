@@ -1,12 +1,13 @@
-"""Seeded bugs of tuning: too little noise, looks that nobody declares, wrong errors."""
+"""Seeded bugs of tuning: too little noise, looks that nobody declares or pays, wrong errors."""
 
 from __future__ import annotations
 
 from mutant import Mutant
-from places import HISTOGRAMS, LOSSES, TUNE, TUNING_ERRORS
+from places import HISTOGRAMS, LOOKS, LOSSES, TUNE, TUNING_ERRORS
 
 _NEIGHBOURS = f"{HISTOGRAMS}::test_no_histogram_moves_further_than_its_sensitivity"
 _FLAGS = f"{TUNE}::test_exactly_one_declaration_of_the_data_is_asked_for"
+_KILLED = f"{LOOKS}::test_a_killed_look_is_charged_once_and_the_next_one_again"
 _ENUMERATED = f"{LOSSES}::test_partitions_and_rows_are_exactly_as_enumerated"
 
 TUNING = [
@@ -62,28 +63,96 @@ TUNING = [
     ),
     Mutant(
         "nobody_has_to_say_which_data",
-        "pipelines/tune_command.py",
+        "pipelines/tune/options.py",
         ".count(True) != 1:",
         ".count(True) > 1:",
         (_FLAGS,),
     ),
     Mutant(
         "two_declarations_are_taken",
-        "pipelines/tune_command.py",
+        "pipelines/tune/options.py",
         ".count(True) != 1:",
         ".count(True) < 1:",
         (_FLAGS,),
     ),
     Mutant(
-        "private_data_are_looked_at_without_a_record",
-        "pipelines/tune_command.py",
-        'if mode.declaration != "public":',
-        "if mode.budget is not None:",
-        (f"{TUNE}::test_unaccounted_tuning_warns_and_is_noted",),
+        "private_data_are_looked_at_without_a_note",
+        "pipelines/tune/charging.py",
+        'if plan.mode.declaration == "public":',
+        "if plan.charge is None:",
+        (f"{LOOKS}::test_a_look_without_accounting_is_noted_with_what_when_and_which_config",),
+    ),
+    Mutant(
+        "rows_are_read_before_they_are_paid_for",
+        "pipelines/tune/tuning.py",
+        """            entry = enter(plan, period, datetime.now(UTC))
+            spent = "" if plan.charge is None else ", and its charge is spent"
+            with failures(folder, "tuning", f"nothing was written{spent}"):
+                measured = measure(plan, checked, folder, runner)
+""",
+        """            spent = "" if plan.charge is None else ", and its charge is spent"
+            with failures(folder, "tuning", f"nothing was written{spent}"):
+                measured = measure(plan, checked, folder, runner)
+            entry = enter(plan, period, datetime.now(UTC))
+""",
+        (f"{_KILLED}[after transforms.tuning.histograms.add_noise-1]",),
+    ),
+    Mutant(
+        "one_histogram_is_paid_for",
+        "pipelines/tune/charging.py",
+        "for mechanism in charge.mechanisms.values())",
+        "for mechanism in list(charge.mechanisms.values())[:1])",
+        (f"{LOOKS}::test_the_charge_is_the_noise_of_all_histograms[budget0]",),
+    ),
+    Mutant(
+        "a_second_look_is_taken_for_the_first",
+        "pipelines/tune/charging.py",
+        'name = f"tuning-{when:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"',
+        'name = f"tuning-{period.name}"',
+        (f"{LOOKS}::test_every_look_is_charged_again",),
+    ),
+    Mutant(
+        "a_look_is_held_to_no_policy",
+        "pipelines/tune/charging.py",
+        "own.ledger.tune(request, own.policy_for(request))",
+        "own.ledger.tune(request, type(own)(own.release, own.ledger, None).policy_for(request))",
+        (f"{LOOKS}::test_a_look_that_does_not_fit_leaves_with_2_and_says_what_would_fit",),
+    ),
+    Mutant(
+        "rows_of_other_days_are_looked_at",
+        "pipelines/tune/tuning.py",
+        "checked = check_release_input(release, plan.plan, period)",
+        "checked = check_release_input(release, plan.plan, replace(period, every=None))",
+        (f"{LOOKS}::test_only_rows_of_the_period_are_looked_at",),
+    ),
+    Mutant(
+        "a_look_is_charged_while_another_run_has_the_lock",
+        "pipelines/tune/tuning.py",
+        """        with scratch_folder(release) as folder:
+            entry = enter(plan, period, datetime.now(UTC))
+""",
+        """        entry = enter(plan, period, datetime.now(UTC))
+        with scratch_folder(release) as folder:
+""",
+        (f"{LOOKS}::test_while_another_run_is_under_way_nothing_is_charged",),
+    ),
+    Mutant(
+        "manifests_keep_still_about_looks_without_accounting",
+        "pipelines/release_ledger.py",
+        "for look in (*notes, *tunings) if",
+        "for look in tunings if",
+        (f"{LOOKS}::test_manifests_of_later_releases_tell_of_looks",),
+    ),
+    Mutant(
+        "looks_at_other_data_are_told",
+        "pipelines/release_ledger.py",
+        "for note in book.notes if note.dataset == dataset]",
+        "for note in book.notes]",
+        (f"{LOOKS}::test_manifests_of_later_releases_tell_of_looks",),
     ),
     Mutant(
         "accounted_tuning_shows_exact_errors",
-        "pipelines/tune_run.py",
+        "pipelines/tune/measure.py",
         "None if plan.charge is None else histogram_noise(plan, table.name),",
         "None,",
         (f"{TUNE}::test_of_private_data_nothing_shows_but_the_histograms",),

@@ -261,3 +261,29 @@ def test_a_release_of_all_rows_touches_every_day(tmp_path):
     assert done.returncode == 2
     assert "entry 1: r@all, published, input of 1970-01-01 to 2069-12-31" in done.stderr
     assert replace(read_period(None, None)).days == EVERY_DAY
+
+
+# validate
+
+
+@pytest.mark.parametrize(
+    ("caps", "more", "message"),
+    [
+        ("{unit: user, epsilon: 1}", "", ""),
+        (None, "", "policy.yaml: no such file"),
+        ("{unit: user, epsilon: -1}", "", "caps[0].epsilon: is -1.0; allowed: a finite number"),
+        (
+            "{unit: user, epsilon: 1}",
+            "dataset: rr\n",
+            "dataset: the dataset 'rr' is not in the policy; allowed: r",
+        ),
+    ],
+)
+def test_validate_looks_at_the_policy_too(tmp_path, caps, more, message):
+    config = write_release(tmp_path, more=f"policy: policy.yaml\n{more}")
+    if caps is not None:
+        write_policy(tmp_path, caps)
+    done = command("validate", config)
+    assert done.returncode == (1 if message else 0)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -15,9 +15,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.failures import RunError
 from pipelines.plan import plan_release
 from pipelines.release_ledger import ReleaseLedger
-from pipelines.run import RunError, run_release
+from pipelines.run import run_release
 from pipelines.spec import ConfigError, load_release
 
 DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")

@@ -87,3 +87,18 @@ def test_ranges_go_forward_across_years():
     assert [p.name for p in periods_between(first, last)] == ["2020-W52", "2020-W53", "2021-W01"]
     with pytest.raises(PeriodError, match="the last period is 2020-W52, before 2021-W01"):
         list(periods_between(last, first))
+
+
+@pytest.mark.parametrize(
+    ("every", "text", "said"),
+    [
+        ("week", "2026-11-09", "; 2026-11-09 is in 2026-W46"),
+        ("month", "2026-11-09", "; 2026-11-09 is in 2026-11"),
+        ("week", "2026-W54", "allowed: a week such as 2026-W46"),
+        ("day", "2026-11-31", "allowed: a day such as 2026-11-09"),
+    ],
+)
+def test_a_day_in_place_of_a_period_is_told_its_period(every, text, said):
+    with pytest.raises(PeriodError) as refused:
+        read_period(every, text)
+    assert str(refused.value).endswith(said)

@@ -4,16 +4,18 @@ import json
 import shutil
 import sqlite3
 from datetime import date
+from errno import ENOSPC
 
 import polars as pl
 import pytest
 from once_release import book, command, files, kinds, run, state, write_release
 
 from pipelines.drawing import draw
+from pipelines.failures import RunError
 from pipelines.ledger import BrokenLedgerError, LedgerError, RefusedError, ReleaseKey
 from pipelines.plan import plan_release
 from pipelines.release_staging import StagingError
-from pipelines.run import RunError, publish_release
+from pipelines.run import publish_release
 from pipelines.spec import ConfigError, load_release
 from transforms.hashing import HashKey
 
@@ -78,6 +80,34 @@ def test_another_folder_gets_the_same_bytes_and_no_other_draw(config, tmp_path):
     run(config)
     assert files(tmp_path / "second") == files(tmp_path / "out")
     assert kinds(config)["drawn"] == 1
+
+
+def test_files_that_are_nowhere_are_a_user_error(config, tmp_path):
+    run(config)
+    shutil.rmtree(tmp_path / ".dp-release" / "r")
+    shutil.rmtree(tmp_path / "out")
+    done = command("run", config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the files of r@all are neither in ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("can_be_kept", [True, False])
+def test_a_full_disk_is_told_without_what_the_error_says(
+    config, tmp_path, monkeypatch, can_be_kept
+):
+    def full(*_, **__):
+        raise OSError(ENOSPC, "somebody's data")
+
+    if not can_be_kept:
+        (tmp_path / ".dp-release" / "r" / "error.txt").mkdir(parents=True)
+    monkeypatch.setattr(DRAWING, full)
+    with pytest.raises(RunError) as failed:
+        run(config)
+    text = str(failed.value)
+    assert "the run failed with OSError (No space left on device); nothing was published" in text
+    assert ("error.txt cannot be written: Is a directory" in text) is not can_be_kept
+    assert "somebody" not in text
 
 
 def test_a_published_release_whose_staging_is_gone_stays(config, tmp_path):

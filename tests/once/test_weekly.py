@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from once_release import USERS, book, command, files, kinds, run, write_weekly
 
+from pipelines.failures import RunError
 from pipelines.periods import read_period
 from pipelines.plan import plan_release
 from pipelines.plan.json_values import plan_to_dict
-from pipelines.run import RunError
 from pipelines.spec import ConfigError, load_release
 from pipelines.window import input_window
 

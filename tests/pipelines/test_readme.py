@@ -18,8 +18,9 @@ import transforms as dp
 import transforms.rows
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
+from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.run import RunError, run_release
+from pipelines.run import run_release
 from pipelines.spec import load_release
 from transforms.planning import plan_tables
 from transforms.prepare import preparation

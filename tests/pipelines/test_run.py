@@ -16,8 +16,9 @@ import pytest
 from small_release import DOCUMENTS, write_release
 
 from pipelines import drawing
+from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.run import RunError, run_release
+from pipelines.run import run_release
 from pipelines.spec import ConfigError, load_release
 
 COMMAND = Path(sys.executable).with_name("dp-release")

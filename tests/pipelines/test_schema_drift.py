@@ -11,9 +11,9 @@ import pytest
 from small_release import checked, problems, read_rows, run, write_config
 
 from pipelines import inputs, sources
+from pipelines.failures import RunError
 from pipelines.files import InputError
 from pipelines.inputs import InputFile, match_files
-from pipelines.run import RunError
 from pipelines.sources import ReadTask, read_task
 
 WHEN = datetime(2024, 1, 1, 12, tzinfo=UTC)

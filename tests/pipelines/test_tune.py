@@ -16,8 +16,10 @@ from pipelines import synthetic
 from pipelines.plan import plan_release
 from pipelines.spec import ConfigError, load_release
 from pipelines.spec.tables import release_tables
-from pipelines.tune_command import TuneError, TuneOptions, text, tune
-from pipelines.tune_patch import Change, apply_patch, patch_data, patch_text
+from pipelines.tune import measure as measuring
+from pipelines.tune.options import TuneError, TuneOptions
+from pipelines.tune.patch import Change, apply_patch, patch_data, patch_text
+from pipelines.tune.tuning import text, tune
 from transforms.draw import draw
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
@@ -233,22 +235,20 @@ def test_the_plot_stands_alone(public):
     assert "<script" not in svg
 
 
-def test_public_data_leave_no_record(public):
+def test_public_data_leave_nothing_but_the_lock(public):
     config, _ = public
+    assert [p.name for p in (config.parent / ".dp-release").iterdir()] == ["r"]
     assert [p.name for p in (config.parent / ".dp-release" / "r").iterdir()] == ["lock"]
 
 
-def test_unaccounted_tuning_warns_and_is_noted(tmp_path):
+def test_unaccounted_tuning_warns(tmp_path):
     config = write(tmp_path)
-    found = tuned(config, unaccounted=True, record=tmp_path / "note.json", table="public")
+    found = tuned(config, unaccounted=True, table="public")
     assert text(found, TuneOptions()).startswith("UNACCOUNTED: these numbers are exact")
     assert "# UNACCOUNTED: " in found.patch
-    note = json.loads((tmp_path / "note.json").read_text())
-    assert (note["accounted"], note["kind"], note["tables"]) == (False, "tuning", ["public"])
-    assert "epsilon" not in note
 
 
-def test_a_failed_look_is_noted_too(tmp_path, monkeypatch):
+def test_a_failed_look_hides_what_failed(tmp_path, monkeypatch):
     config = write(tmp_path)
 
     def fail(*arguments):
@@ -260,7 +260,6 @@ def test_a_failed_look_is_noted_too(tmp_path, monkeypatch):
     ) as caught:
         tuned(config, unaccounted=True)
     assert "a private value" not in str(caught.value)
-    assert list((tmp_path / ".dp-release" / "r").glob("tuning-*.json"))
 
 
 @pytest.mark.parametrize("name", ["bike_levels", "bike_stations"])
@@ -307,16 +306,16 @@ def without_noise(values, mechanism):
 
 
 def measured(config, monkeypatch, add_noise):
-    """The histograms of an accounted tuning, with other noise, and its text."""
+    """The histograms of an accounted tuning, with other noise, its text and its mechanisms."""
     found = {}
-    from pipelines import tune_run
-
-    measure = tune_run.measure
+    measure = measuring.measure
     monkeypatch.setattr(histograms, "add_noise", add_noise)
-    monkeypatch.setattr(tune_run, "measure", lambda *of: found.update(measure(*of)) or found)
-    done = tuned(config, epsilon=1.0, record=config.with_name("record.json"))
+    monkeypatch.setattr(measuring, "measure", lambda *of: found.update(measure(*of)) or found)
+    done = tuned(config, epsilon=1.0)
     monkeypatch.undo()
-    return found, text(done, TuneOptions())
+    lines = text(done, TuneOptions()).splitlines()
+    shown = [line for line in lines if not line.startswith("charged: entry")]
+    return found, "\n".join(shown), done.plan.charge.mechanisms
 
 
 def test_of_private_data_only_the_histograms_change_and_no_further_than_priced(
@@ -327,11 +326,10 @@ def test_of_private_data_only_the_histograms_change_and_no_further_than_priced(
     monkeypatch.setattr(HashKey, "draw", classmethod(lambda cls: key))
     frame = rows(300)
     config = write(tmp_path, frame)
-    before, _ = measured(config, monkeypatch, without_noise)
+    before, _, _ = measured(config, monkeypatch, without_noise)
     monkeypatch.setattr(HashKey, "draw", classmethod(lambda cls: key))
     write(tmp_path, frame.filter(pl.col("user") != 7))
-    after, _ = measured(config, monkeypatch, without_noise)
-    record = json.loads(config.with_name("record.json").read_text())
+    after, _, mechanisms = measured(config, monkeypatch, without_noise)
     assert before.keys() == after.keys() == {"by_place", "public"}
     moved = {}
     for table, found in before.items():
@@ -340,10 +338,10 @@ def test_of_private_data_only_the_histograms_change_and_no_further_than_priced(
         change = found.with_columns(moved=(pl.col("n") - after[table]["n"]).abs())
         for name, distance in change.group_by("histogram").agg(pl.col("moved").sum()).rows():
             moved[f"{table}.{name}"] = distance
-    assert moved.keys() == record["mechanisms"].keys()
+    assert moved.keys() == mechanisms.keys()
     assert any(moved.values())
     for name, distance in moved.items():
-        assert distance <= record["mechanisms"][name]["l1"], name
+        assert distance <= mechanisms[name].l1, name
 
 
 def test_of_private_data_nothing_shows_but_the_histograms(tmp_path, monkeypatch):
@@ -359,27 +357,25 @@ def test_of_private_data_nothing_shows_but_the_histograms(tmp_path, monkeypatch)
     assert "this tuning costs epsilon 1 at delta 0" in texts[0]
 
 
-def test_accounted_tuning_is_noted_with_its_price(tmp_path):
+def test_accounted_tuning_says_its_price(tmp_path):
     config = write(tmp_path)
-    found = tuned(config, epsilon=2.0, delta=1e-9, record=tmp_path / "note.json")
-    note = json.loads((tmp_path / "note.json").read_text())
-    assert note["accounted"] is True
-    assert 1.99 <= note["epsilon"] <= 2
-    assert note["delta"] == 1e-9
-    assert set(note["mechanisms"]) == {
+    found = tuned(config, epsilon=2.0, delta=1e-9)
+    price = found.plan.charge.calibration.price
+    assert 1.99 <= price.epsilon <= 2
+    assert price.delta == 1e-9
+    assert set(found.plan.charge.mechanisms) == {
         "by_place.cells",
         "by_place.sizes",
         "by_place.values:spent",
         "public.cells",
     }
-    assert len(note["config_sha256"]) == 64
     assert "# from private data, for epsilon" in found.patch
     patched(config, found.patch)
 
 
 def test_too_few_people_for_the_budget_are_no_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(histograms, "add_noise", without_noise)
-    found = tuned(write(tmp_path, rows(3)), epsilon=1e-3, record=tmp_path / "note.json")
+    found = tuned(write(tmp_path, rows(3)), epsilon=1e-3)
     assert found.found == []
     assert "nothing is known; allowed: more epsilon" in text(found, TuneOptions())
     assert yaml.safe_load(found.patch) == {}
@@ -390,7 +386,7 @@ def test_accounted_and_exact_tuning_agree_on_many_people(tmp_path, monkeypatch):
     monkeypatch.setattr(histograms, "add_noise", without_noise)
     config = write(tmp_path)
     exact = tuned(config, public_data=True, table="by_place").found[0]
-    noisy = tuned(config, epsilon=50.0, record=tmp_path / "x.json", table="by_place").found[0]
+    noisy = tuned(config, epsilon=50.0, table="by_place").found[0]
     (first,), (second,) = exact.then, noisy.then
     assert second.error == pytest.approx(first.error, rel=0.5)
     assert exact.grid.points[exact.best].max_partitions_contributed in (4, 8)

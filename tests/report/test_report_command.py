@@ -1,7 +1,9 @@
 """dp-release report, and the report that a run publishes."""
 
+import json
 import subprocess
 import sys
+from hashlib import sha256
 
 import polars as pl
 import pytest
@@ -57,6 +59,20 @@ def test_it_writes_the_page_again_byte_by_byte(tmp_path, monkeypatch):
         "2026-W46",
         "index.html",
     ]
+
+
+def test_json_says_what_was_written(tmp_path):
+    folder = publish(tmp_path / "2026-W46", tables())
+    for place, of in ((folder / "report.html", "release"), (tmp_path / "index.html", "series")):
+        code, text, errors = command(place.parent, "--json")
+        content = place.read_bytes()
+        assert (code, errors) == (0, "")
+        assert json.loads(text) == {
+            "page": str(place),
+            "of": of,
+            "sha256": sha256(content).hexdigest(),
+            "bytes": len(content),
+        }
 
 
 def test_another_process_writes_the_same_bytes(tmp_path):
@@ -206,7 +222,7 @@ def test_the_index_is_made_again_but_no_other_page_is_lost(tmp_path):
 
 def test_a_series_that_cannot_be_read_has_no_index(tmp_path):
     (publish(tmp_path / "2026-11", tables()) / "plan.json").write_text("{}")
-    assert str(add_index(tmp_path)).startswith("there is no index page: ReportError ")
+    assert str(add_index(tmp_path)).startswith(f"there is no index page: {tmp_path}")
     assert not (tmp_path / "index.html").exists()
 
 

@@ -273,6 +273,32 @@ def test_empty_tables_and_missing_numbers_make_a_page(tmp_path):
     is_whole_and_safe(index_page(tmp_path))
 
 
+def test_a_last_release_without_rows_leaves_the_index_without_a_chart(tmp_path):
+    publish(tmp_path / "2026-W45", tables())
+    empty = {name: frame.clear() for name, frame in tables().items()}
+    publish(tmp_path / "2026-W46", empty)
+    page = index_page(tmp_path)
+    is_whole_and_safe(page)
+    assert "2026-W46" in page
+    assert "From release to release" not in page
+
+
+def test_a_correction_says_that_it_is_one_and_why(tmp_path):
+    def package(version, reason):
+        return {"publication": {"version": version, "reason": reason, "published": "2026-11-20T00"}}
+
+    first = publish(tmp_path / "2026-W45", tables(), package=package(1, ""))
+    second = publish(tmp_path / "2026-W46", tables(), package=package(2, "wrong <clip>"))
+    assert "Corrected" not in text_of(report_page(first))
+    text = text_of(report_page(second))
+    assert "Corrected: this is version 2." in text
+    assert "Why it was made again: wrong <clip>" in text
+    index = text_of(index_page(tmp_path))
+    assert "2026-W46 version 2" in index
+    assert "2026-11-20" in index
+    assert "What earlier versions of 2026-W46 cost is spent too" in index
+
+
 def test_many_groups_along_time_make_a_few_panels(tmp_path):
     config = """
 release: g

@@ -184,7 +184,7 @@ def test_a_duplicate_key_is_reported_and_the_first_counts():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "c.yaml:1:1: is empty; allowed: a release config"),
+        ("", "c.yaml:1:1: is empty; allowed: keys with values"),
         ("---\n", "c.yaml:2:1: is not a mapping; allowed: `key: value` lines"),
         ("a: 'x", "c.yaml:1:6: while scanning a quoted scalar, found unexpected end of stream"),
         ("a:\n\tb: 1", "c.yaml:2:1: a tab is not allowed here; indent with spaces"),

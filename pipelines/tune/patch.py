@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from pipelines.spec import KeyPath, LoadedRelease
-from pipelines.tuning import Recommendation, TuningPlan
+from pipelines.tune.plan import TuningPlan
+from pipelines.tune.recommend import Recommendation
 from transforms.metrics import Sum
 from transforms.tuning.grid import scaled_sum
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.tune_text import in_words
-from pipelines.tuning import Recommendation
+from pipelines.tune.recommend import Recommendation
+from pipelines.tune.text import in_words
 from transforms.tuning.best import PARTS, PointError
 
 _NAMES = {"l0": "L0 loss", "linf": "Linf loss", "clip": "clipping"}

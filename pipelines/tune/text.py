@@ -1,15 +1,13 @@
-"""What tuning found, in words, as JSON values and as the record of what it cost."""
+"""What tuning found, in words and as JSON values."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from pipelines.tuning import Recommendation, TuningPlan
+from pipelines.tune.plan import TuningPlan
+from pipelines.tune.recommend import Recommendation
 from transforms.bounds import Bounds
 from transforms.tuning.best import PARTS, PointError
 from transforms.tuning.grid import not_modelled
@@ -143,37 +141,3 @@ def _point_to_dict(found: Recommendation, point: PointError) -> dict[str, Any]:
             for one in point.metrics
         },
     }
-
-
-def tuning_record(plan: TuningPlan, when: datetime) -> dict[str, Any]:
-    """Returns the record of a tuning on private data, for the ledger and the manifest.
-
-    Args:
-        plan: What was done.
-        when: When it was done.
-
-    Returns:
-        JSON values. `accounted` is false where the data were looked at without accounting.
-    """
-    config = Path(plan.release.source.file).read_bytes()
-    record: dict[str, Any] = {
-        "kind": "tuning",
-        "release": plan.release.spec.release,
-        "dataset": plan.release.spec.dataset,
-        "config_sha256": hashlib.sha256(config).hexdigest(),
-        "when": when.isoformat(timespec="seconds"),
-        "accounted": plan.charge is not None,
-        "tables": list(plan.tables),
-    }
-    if plan.charge is not None:
-        price = plan.charge.calibration.price
-        assert price is not None
-        record |= {
-            "epsilon": price.epsilon,
-            "delta": price.delta,
-            "guarantee": asdict(plan.release.spec.privacy.guarantee()),
-            "mechanisms": {
-                name: mechanism.to_dict() for name, mechanism in plan.charge.mechanisms.items()
-            },
-        }
-    return record

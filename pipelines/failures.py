@@ -1,0 +1,57 @@
+"""What a failed pass over the data says, and what it keeps for the owner of the data."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.interrupts import noted_interrupts
+from pipelines.ledger import LedgerError
+from pipelines.release_staging import StagingError
+from pipelines.spec import ConfigError
+
+
+class RunError(Exception):
+    """A run failed. The text has no data; details are in a private file that it names."""
+
+
+@contextmanager
+def failures(folder: Path, what: str, outcome: str) -> Iterator[None]:
+    """Turns what goes wrong into a `RunError`, with details in a private file.
+
+    Args:
+        folder: Where the file goes.
+        what: What failed: `the run`.
+        outcome: What that means: `nothing was published`.
+
+    Raises:
+        RunError: Something went wrong that is not known to be free of private values.
+    """
+    with noted_interrupts() as interrupted:
+        try:
+            yield
+        except (ConfigError, LedgerError, StagingError, RunError):
+            raise
+        except (Exception, pl.exceptions.PanicException) as error:
+            if interrupted:
+                raise KeyboardInterrupt from None
+            raise RunError(_what_failed(error, folder / "error.txt", what, outcome)) from None
+
+
+def _what_failed(error: BaseException, details: Path, what: str, outcome: str) -> str:
+    """Keeps the details of a failure, if that can be, and returns what may be said of it."""
+    kind = type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None:
+        # The text of an error number, which the error itself may say together with anything.
+        kind += f" ({os.strerror(error.errno)})"
+    said = f"{what} failed with {kind}; {outcome}"
+    try:
+        details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError as problem:
+        return f"{said}; {details} cannot be written: {problem.strerror}"
+    return f"{said}; details, which may hold private values: {details}"
