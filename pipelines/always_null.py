@@ -7,7 +7,7 @@ structure is looked at, before a run: no value of a row decides, and none is nam
 |---|---|
 | columns in `input.optional` | the column is in no file; json lines: cannot be told, fine |
 | folder names | the values of no file parse as the declared type |
-| json lines | see `json_members` |
+| json lines | nothing: members are declared in the config, see `ReleaseSpec` |
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from pipelines.files import InputError
 from pipelines.inputs import Input, InputFile
-from pipelines.json_members import sample_members
-from pipelines.spec import KeyPath, LoadedRelease, did_you_mean
+from pipelines.spec import KeyPath, LoadedRelease
 from transforms.text_types import parse
 
 
@@ -44,8 +42,6 @@ def always_null(
         if not found[column]:
             yield path, f"no column {column!r} in any file"
     yield from _folders(source, files)
-    if source.format == "jsonl":
-        yield from _members(release, source, files)
 
 
 def _folders(source: Input, files: Sequence[InputFile]) -> Iterator[tuple[KeyPath, str]]:
@@ -57,30 +53,4 @@ def _folders(source: Input, files: Sequence[InputFile]) -> Iterator[tuple[KeyPat
                 ("input", "types", column),
                 f"no folder {column}=... has a name that reads as {kind}; "
                 "allowed: another type, or folders with other names",
-            )
-
-
-def _members(
-    release: LoadedRelease, source: Input, files: Sequence[InputFile]
-) -> Iterator[tuple[KeyPath, str]]:
-    try:
-        members = sample_members([file.path for file in files if file.size])
-    except InputError as error:
-        yield ("input", "files"), str(error)
-        return
-    if members.lines and not members.objects:
-        yield ("input", "files"), "no line of the first ones is a JSON object"
-    if not members.objects:
-        return
-    for path, column, _, _ in release.spec.input_columns():
-        in_a_file = column in source.types and column not in source.optional
-        if in_a_file and column not in members.counts:
-            known = f"; most have: {', '.join(members.common)}" if members.common else ""
-            added = release.spec.added_columns(path)
-            adds = f"; the config adds: {', '.join(added)}" if added else ""
-            yield (
-                path,
-                f"no member {column!r} in the first JSON lines{known}{adds}"
-                f"{did_you_mean(column, [*members.common, *added])}; "
-                "a member that few lines have is listed in input.optional",
             )

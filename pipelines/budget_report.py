@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.ledger.budget import Line, Room, TotalLoss, cumulative, history, remaining
 from pipelines.ledger.composition import RhoBudget
@@ -208,7 +209,7 @@ def _table(width: int, head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
         numeric = name in ("used", "left", "releases", "epsilon", "rho", "together", "entry")
         table.add_column(name, justify="right" if numeric else "left", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     out = StringIO()
     Console(file=out, width=width, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").splitlines())

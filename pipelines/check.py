@@ -6,7 +6,7 @@ differ between files is said in `one_schema`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
@@ -41,14 +41,29 @@ def release_input(release: LoadedRelease) -> Input | BigQueryInput:
     )
 
 
+def find_files(release: LoadedRelease, source: Input) -> list[InputFile]:
+    """Finds the input files; opens none.
+
+    Returns:
+        The files to read: not those of 0 bytes, but where the format has no header.
+
+    Raises:
+        ConfigError: A glob matches nothing, or no file has columns.
+    """
+    return _match(source, ProblemList(release.source))
+
+
 def check_input(
-    release: LoadedRelease, source: Input | BigQueryInput
+    release: LoadedRelease,
+    source: Input | BigQueryInput,
+    found: Sequence[InputFile] | None = None,
 ) -> tuple[list[InputFile], Schema]:
     """Finds the input files and checks their columns.
 
     Args:
         release: The release series.
         source: What it reads.
+        found: Its files, from `find_files`; None to find them.
 
     Returns:
         The files, none for BigQuery, and the type that each column has in all of them.
@@ -66,17 +81,17 @@ def check_input(
             problems.add(("input", "bigquery"), str(error))
             problems.raise_if_any()
     assert isinstance(source, Input)
-    files = _match(source, problems)
+    files = find_files(release, source) if found is None else list(found)
     first: dict[str, pl.DataType] = {}
     seen: dict[str, list[pl.DataType]] = {column: [] for column in source.columns}
     for file, schema in zip(files, input_schemas(files, source), strict=True):
         if isinstance(schema, InputError):
             problems.add(("input", "files"), str(schema))
             continue
-        found = list(_problems(release, schema, file, source.optional))
-        for path, message, at in found:
+        wrong = list(_problems(release, schema, file, source.optional))
+        for path, message, at in wrong:
             problems.add(path, message, at=at)
-        if found:
+        if wrong:
             break
         read = {column: schema[column] for column in source.columns if column in schema}
         first = {**read, **{c: t for c, t in first.items() if t != pl.Null}}

@@ -15,7 +15,8 @@ from apache_beam.pvalue import PCollection
 
 from pipelines.baselines import fit_baselines
 from pipelines.bigquery import BigQueryInput, ReadBigQuery
-from pipelines.check import check_input, release_input
+from pipelines.check import check_input, find_files, release_input
+from pipelines.gates.release_gates import ReleaseGates
 from pipelines.inputs import Input, InputFile, Schema
 from pipelines.key_storage import store_public_keys
 from pipelines.options import DrawingOptions, is_local
@@ -24,10 +25,12 @@ from pipelines.plan import ReleasePlan
 from pipelines.prepared import prepared_schema
 from pipelines.progress import progress
 from pipelines.public_types import fit_public_keys
+from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
 from pipelines.sources import ReadRows
 from pipelines.spec import LoadedRelease
 from pipelines.staging import MarkComplete, StageTable, read_staged
 from pipelines.window import Window, check_window, input_window
+from pipelines.window_files import files_in_window
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
 from transforms.ptransforms import GATHER_BYTES, DrawTables
@@ -56,10 +59,11 @@ class CheckedInput:
     Attributes:
         plan: The plan, with public keys and baselines in the types of the input.
         source: What is read.
-        files: Its files; none for BigQuery.
+        files: The files to read; none for BigQuery.
         read: Types of the columns that are read.
         prepared: Types of the columns of prepared rows.
         window: The filter of the period.
+        completeness: What gates found about the input.
     """
 
     plan: ReleasePlan
@@ -68,6 +72,7 @@ class CheckedInput:
     read: Schema
     prepared: Schema
     window: Window | None
+    completeness: Completeness
 
     @property
     def size(self) -> int:
@@ -78,24 +83,43 @@ class CheckedInput:
 
 
 def check_release_input(
-    release: LoadedRelease, plan: ReleasePlan, period: ReleasePeriod
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    period: ReleasePeriod,
+    gates: ReleaseGates | None = None,
 ) -> CheckedInput:
-    """Holds a release against its input; reads no rows.
+    """Holds a release against its input; reads no rows, and opens no file before gates let it.
+
+    The columns of all files are checked, also of those that the window leaves out: so leaving them
+    out changes no type and refuses nothing less.
+
+    Args:
+        release: The release series.
+        plan: Its plan.
+        period: The period whose rows are read.
+        gates: Its gates; None where nothing is released, so that none is asked.
 
     Raises:
-        ConfigError: It does not fit.
+        ConfigError: It does not fit, or a gate stops it.
     """
     source = release_input(release)
-    files, read = check_input(release, source)
-    prepared = prepared_schema(release, plan.preparation, read)
     window = input_window(release, period)
+    matched = find_files(release, source) if isinstance(source, Input) else []
+    files, completeness = matched, NOT_LOOKED_AT
+    if isinstance(source, Input):
+        files = files_in_window(matched, source, window, release.spec.input.time)
+        completeness = NOT_LOOKED_AT if gates is None else gates.of_files(files)
+    _, read = check_input(release, source, matched)
+    prepared = prepared_schema(release, plan.preparation, read)
     check_window(release, window, read, prepared)
+    if gates is not None:
+        gates.check_lists(prepared)
     plan = replace(
         plan,
         tables=fit_public_keys(release, plan.tables, prepared),
         steps=fit_baselines(release, plan.steps, prepared),
     )
-    return CheckedInput(plan, source, files, read, prepared, window)
+    return CheckedInput(plan, source, files, read, prepared, window, completeness)
 
 
 def draw(

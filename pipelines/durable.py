@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -18,6 +19,22 @@ def folder_digest(folder: Path) -> str:
     files = sorted((path for path in folder.rglob("*") if path.is_file()), key=str)
     lines = (f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def private_folder(folder: Path) -> None:
+    """Makes a folder that nobody else may look into, and so those above it that are not there.
+
+    All of them are on the disk at the end: what is kept in them is not lost with its folder.
+
+    Raises:
+        OSError: One cannot be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        sync_entry(each)
+    if not missing and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
 
 @contextmanager

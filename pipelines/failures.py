@@ -51,6 +51,7 @@ def _what_failed(error: BaseException, details: Path, what: str, outcome: str) -
         kind += f" ({os.strerror(error.errno)})"
     said = f"{what} failed with {kind}; {outcome}"
     try:
+        details.touch(mode=0o600)
         details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     except OSError as problem:
         return f"{said}; {details} cannot be written: {problem.strerror}"

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
+from pipelines.durable import private_folder
 from pipelines.ledger import LedgerError
 from pipelines.output import is_published, may_replace
 from pipelines.periods import ReleasePeriod
-from pipelines.publication.series_index import INDEX_FILE, is_free_for_index
+from pipelines.publication.series_index import INDEX_FILE, is_free_for_index, release_in
 from pipelines.release_staging import ReleaseStaging
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
 
@@ -56,6 +58,14 @@ def check_folders(release: LoadedRelease, folder: Path, *, known: bool) -> None:
             "nothing is known of what it spent; allowed: the ledger that knows it, another folder, "
             "or none there",
         )
+    there = release_in(folder)
+    if there is not None and there.content.series != release.spec.release:
+        raise _refusal(
+            release,
+            _OUTPUT,
+            f"{folder} holds a release of the series {there.content.series!r}, which publication "
+            "would replace; allowed: another folder",
+        )
     if not may_replace(folder):
         raise _refusal(
             release,
@@ -88,11 +98,11 @@ def one_at_a_time(release: LoadedRelease) -> Iterator[None]:
     """
     staging = Path(release.staging_folder)
     try:
-        staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(staging)
     except OSError as error:
         raise _refusal(release, _STAGING, f"{staging} cannot be made: {error.strerror}") from None
     try:
-        lock = (staging / "lock").open("w")
+        lock = (staging / "lock").open("a+")
     except OSError as error:
         raise _refusal(
             release, _STAGING, f"{staging} cannot be written to: {error.strerror}"
@@ -104,6 +114,7 @@ def one_at_a_time(release: LoadedRelease) -> Iterator[None]:
             raise _refusal(
                 release, ("release",), "another run of this release is under way; allowed: one"
             ) from None
+        _check_owner(release, lock)
         yield
 
 
@@ -133,8 +144,37 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
             raise
 
 
+def _check_owner(release: LoadedRelease, lock: IO[str]) -> None:
+    """Refuses the staging of another series, whose attempts would be taken for those of this one.
+
+    The file of the lock has the name of the series that came first.
+    """
+    lock.seek(0)
+    owner = lock.read()
+    if not owner:
+        lock.write(release.spec.release)
+        lock.flush()
+    elif owner != release.spec.release:
+        staging = release.staging_folder
+        message = f"{staging} is the staging of the series {owner!r}; allowed: one for each series"
+        raise _refusal(release, _STAGING, message)
+
+
 def _check_private(release: LoadedRelease) -> None:
     series, staging = Path(release.output_folder), Path(release.staging_folder)
+    ledger = Path(release.ledger)
+    if "://" not in release.ledger and ledger.resolve().is_relative_to(series.resolve()):
+        raise _refusal(
+            release,
+            ("ledger",),
+            f"{ledger} is in {series}, which is published, and replaced by publication; "
+            "allowed: a file outside it",
+        )
+    if "://" not in release.ledger and ledger.resolve().is_relative_to(staging.resolve()):
+        message = (
+            f"{ledger} is in {staging}, where releases are deleted; allowed: a file outside it"
+        )
+        raise _refusal(release, ("ledger",), message)
     if staging.resolve().is_relative_to(series.resolve()):
         raise _refusal(
             release,

@@ -40,8 +40,10 @@ def ledger_unit(spec: ReleaseSpec) -> PrivacyUnit:
     if not columns and spec.privacy.bounding != "row":
         # Nothing but time: the unit is all that happened on a day.
         columns, every = [identity(spec, part) for part in spec.privacy.unit], None
+    privacy = spec.privacy
+    keys = _keys(spec) if privacy.bounding == "unit_partition" else ()
     return PrivacyUnit(
-        tuple(sorted(set(columns))), every, spec.privacy.adjacency, spec.privacy.bounding
+        tuple(sorted(set(columns))), every, privacy.adjacency, privacy.bounding, keys
     )
 
 
@@ -58,6 +60,11 @@ def identity(spec: ReleaseSpec, column: str) -> str:
     named = [other for other in _columns_in(text) if other in spec.derived_columns]
     wheres = sorted({f"{other} = {identity(spec, other)}" for other in named if other != column})
     return " where ".join([text.strip(), *wheres])
+
+
+def _keys(spec: ReleaseSpec) -> tuple[str, ...]:
+    tables = [placed.spec for placed in spec.placed_tables()]
+    return tuple(sorted({identity(spec, key) for table in tables for key in table.key_columns}))
 
 
 def _scope(spec: ReleaseSpec, part: str) -> Every | None:

@@ -115,6 +115,22 @@ def read_period(every: Period | None, text: str | None) -> ReleasePeriod:
     return found
 
 
+def chosen_period(every: Period | None, text: str | None, today: date) -> ReleasePeriod:
+    """Returns the period that a command line names, or the last one that is over.
+
+    Args:
+        every: Period of the series, from its config.
+        text: What was given; None for nothing.
+        today: Today.
+
+    Raises:
+        PeriodError: It is none of the series.
+    """
+    if every is None or text is not None:
+        return read_period(every, text)
+    return period_at(every, period_at(every, today).days.first - timedelta(days=1))
+
+
 def periods_between(first: ReleasePeriod, last: ReleasePeriod) -> Iterator[ReleasePeriod]:
     """Yields all periods from one to another.
 

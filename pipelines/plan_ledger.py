@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from pipelines.ledger import Charge, Refusal, RefusedError, StoreError
@@ -14,7 +14,7 @@ from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.decision import check_request
 from pipelines.ledger.policy import Cap
 from pipelines.ledger.refusal import usage
-from pipelines.periods import ReleasePeriod, period_at, read_period
+from pipelines.periods import ReleasePeriod, chosen_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.release_ledger import ReleaseLedger
@@ -122,12 +122,7 @@ def ledger_effect(
         PeriodError: The period is none of the series.
         LedgerError: The ledger was edited.
     """
-    every = release.spec.period
-    if every is not None and period is None:
-        current = period_at(every, today)
-        chosen = period_at(every, current.days.first - timedelta(days=1))
-    else:
-        chosen = read_period(every, period)
+    chosen = chosen_period(release.spec.period, period, today)
     try:
         ledger = ReleaseLedger.of(release)
         book = ledger.ledger.book()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines.durable import private_folder
 from pipelines.ledger import (
     Charge,
     Days,
@@ -23,13 +24,16 @@ from pipelines.ledger.composition import composed, epsilon_at
 from pipelines.ledger.entries import Head, head_of
 from pipelines.ledger.losses_json import Mechanisms
 from pipelines.ledger.policy import no_policy
+from pipelines.ledger.states import NO_POLICY
+from pipelines.ledger_memory import remember_head, remembered_head
 from pipelines.ledger_unit import identity, ledger_unit
 from pipelines.periods import EVERY_DAY, ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.facts import LedgerPlace, Look
-from pipelines.publication.series_index import release_in, releases_in
+from pipelines.publication.series_index import Listed, release_in, releases_in
 from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
+from pipelines.spec.partition_folders import chosen_columns
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class ReleaseLedger:
     def of(cls, release: LoadedRelease) -> ReleaseLedger:
         """Opens the ledger and the policy that a config names. Nothing is written.
 
-        The ledger is refused when it lacks an entry that the manifest of a published release of the
-        series remembers: it is another one, or its end was cut off.
+        The ledger is refused when it lacks an entry that the staging, or the manifest of a
+        published release of the series remembers: it is another one, or its end was cut off.
 
         Raises:
             ConfigError: The policy cannot be read.
@@ -110,7 +114,12 @@ class ReleaseLedger:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read, in order."""
-        return tuple(sorted({named.column for named in self.release.spec.input_columns()}))
+        spec = self.release.spec
+        columns = {named.column for named in spec.input_columns()}
+        columns |= {name for glob in spec.input.files or () for name in chosen_columns(glob)}
+        if spec.input.bigquery is not None:
+            columns |= set(spec.input.bigquery.restricting_columns)
+        return tuple(sorted(columns))
 
     def looks(self, place: LedgerPlace) -> tuple[Look, ...]:
         """Returns the looks at the dataset that a ledger knew then, beside releases, in order.
@@ -138,8 +147,18 @@ class ReleaseLedger:
         """Returns where a release stands in the ledger, for its manifest to remember."""
         lines = self.ledger.store.read().lines
         head = head_of(lines)
-        entry = json.loads(lines[release.entries[0] - 1])["id"]
-        return LedgerPlace(entry, head.entries, head.digest)
+        entry = json.loads(lines[release.entries[0] - 1])
+        policy = "" if entry["policy"] == NO_POLICY else entry["policy"]
+        return LedgerPlace(entry["id"], head.entries, head.digest, policy)
+
+    def remember(self, release: Release) -> None:
+        """Has the staging remember the ledger, as a release is about to be drawn.
+
+        Raises:
+            OSError: That cannot be written.
+        """
+        place = self.place_of(release)
+        remember_head(self.release.staging_folder, Head(place.entries, place.digest))
 
     def make_folder(self) -> None:
         """Makes the folder of an SQLite ledger, which nobody else may look into.
@@ -152,7 +171,7 @@ class ReleaseLedger:
             return
         folder = Path(place).parent
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
         except OSError as error:
             message = f"{folder} cannot be made: {error.strerror}"
             raise ConfigError([self.release.source.problem(("ledger",), message)]) from None
@@ -169,16 +188,23 @@ class ReleaseLedger:
 
 
 def _heads(release: LoadedRelease) -> Iterator[Head]:
-    """Yields the heads that the manifests of published releases of a series remember."""
+    """Yields the heads that manifests of published releases of a series remember, and staging."""
+    for published in _published(release):
+        place = published.content.facts.ledger
+        if published.content.series == release.spec.release and place is not None:
+            yield Head(place.entries, place.digest)
+    if (last := remembered_head(release.staging_folder)) is not None:
+        yield last
+
+
+def _published(release: LoadedRelease) -> list[Listed]:
     folder = Path(release.output_folder)
     if "://" in release.output_folder or not folder.is_dir():
-        return
-    found = [release_in(folder)] if release.spec.period is None else releases_in(folder)
-    for published in found:
-        if published is not None and published.content.series == release.spec.release:
-            place = published.content.facts.ledger
-            if place is not None:
-                yield Head(place.entries, place.digest)
+        return []
+    if release.spec.period is not None:
+        return releases_in(folder)
+    found = release_in(folder)
+    return [] if found is None else [found]
 
 
 def _without_time(unit: PrivacyUnit, spec: ReleaseSpec) -> PrivacyUnit:

@@ -1,10 +1,11 @@
 """The private staging of one release: its secret hash key, attempts to draw, and the frozen draw.
 
     <staging>/<period>/v<version>/
-        hash-key-<entry>         secret of the reservation that has this entry of the ledger
+        hash-key-<entry>         secret of the reservation that has this entry of the ledger, until
+                                 its values are drawn
         attempt-<number>/        one attempt to draw, numbered as in the ledger
             shards/              what the workers write
-            launched/            key columns and their types, of a job that nobody waits for
+            launched/            what is known of a job that nobody waits for
             drawn/               all values of the attempt, frozen
             publication/         the files that are rendered from them, frozen
 
@@ -17,6 +18,7 @@ attempt is somebody else's. `drawn` and `publication` appear as a whole or not a
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,13 +27,29 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.durable import folder_digest, frozen_folder, sync_entry
+from pipelines.durable import folder_digest, frozen_folder, private_folder, sync_entry
 from pipelines.plan.file import PLAN_FILE, PlanFile, read_plan_file
+from pipelines.publication.completeness import Completeness
 from transforms.hashing import HashKey
+
+_COMPLETENESS = "completeness.json"
 
 
 class StagingError(Exception):
     """Values that should be in staging are not; the text says which."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What has to be known of a draw that nobody waits for, to freeze it without its input.
+
+    Attributes:
+        keys: Key columns of each table, with their types.
+        completeness: What gates found about the input.
+    """
+
+    keys: Mapping[str, Mapping[str, pl.DataType]]
+    completeness: Completeness
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,7 @@ class ReleaseStaging:
         """
         file = self.folder / f"hash-key-{reservation}"
         if not file.exists():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             partial = self.folder / "hash-key.partial"
             partial.unlink(missing_ok=True)
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -64,6 +82,10 @@ class ReleaseStaging:
             sync_entry(file)
         return HashKey(file.read_bytes())
 
+    def forget_hash_key(self, reservation: int) -> None:
+        """Deletes the secret of a reservation: its values are drawn, and there are no others."""
+        (self.folder / f"hash-key-{reservation}").unlink(missing_ok=True)
+
     def has_attempt(self, attempt: int) -> bool:
         """Returns whether an attempt was made here."""
         return self._attempt(attempt).is_dir()
@@ -71,8 +93,7 @@ class ReleaseStaging:
     def begin(self, attempt: int) -> Path:
         """Makes the folder of an attempt, without values, and returns that of its shards."""
         folder = self._attempt(attempt)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_entry(folder)
+        private_folder(folder)
         self.empty(attempt)
         shards = folder / "shards"
         shards.mkdir(mode=0o700)
@@ -91,40 +112,47 @@ class ReleaseStaging:
         """Deletes everything: the release is void or given up."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def freeze(self, attempt: int, drawn: Mapping[str, pl.DataFrame], planned: PlanFile) -> None:
+    def freeze(
+        self,
+        attempt: int,
+        drawn: Mapping[str, pl.DataFrame],
+        planned: PlanFile,
+        completeness: Completeness,
+    ) -> None:
         """Keeps all values of an attempt, which do not change any more.
 
         Args:
             attempt: The attempt.
             drawn: Drawn values by table.
             planned: The plan that they were drawn for.
+            completeness: What gates found about the input that they were drawn from.
         """
         with frozen_folder(self._attempt(attempt) / "drawn") as folder:
             for name, frame in drawn.items():
                 frame.write_parquet(folder / f"{name}.parquet")
             (folder / PLAN_FILE).write_text(str(planned), encoding="utf-8")
+            (folder / _COMPLETENESS).write_text(json.dumps(completeness.to_dict()))
 
     def shards(self, attempt: int) -> Path:
         """Returns the folder of what the workers of an attempt write."""
         return self._attempt(attempt) / "shards"
 
-    def note_launch(self, attempt: int, keys: Mapping[str, Mapping[str, pl.DataType]]) -> None:
-        """Notes that workers draw an attempt which this process does not wait for.
-
-        Args:
-            attempt: The attempt.
-            keys: Key columns of each table, with their types.
-        """
+    def note_launch(self, attempt: int, launched: Launched) -> None:
+        """Notes that workers draw an attempt which this process does not wait for."""
         with frozen_folder(self._attempt(attempt) / "launched") as folder:
-            for name, types in keys.items():
+            for name, types in launched.keys.items():
                 pl.DataFrame(schema=types).write_parquet(folder / f"{name}.parquet")
+            (folder / _COMPLETENESS).write_text(json.dumps(launched.completeness.to_dict()))
 
-    def launched(self, attempt: int) -> dict[str, Mapping[str, pl.DataType]] | None:
-        """Returns the key columns that `note_launch` noted; None where it noted nothing."""
+    def launched(self, attempt: int) -> Launched | None:
+        """Returns what `note_launch` noted; None where it noted nothing."""
         folder = self._attempt(attempt) / "launched"
         if not folder.is_dir():
             return None
-        return {file.stem: pl.read_parquet_schema(file) for file in folder.glob("*.parquet")}
+        keys = {file.stem: pl.read_parquet_schema(file) for file in folder.glob("*.parquet")}
+        return Launched(
+            keys, Completeness.from_dict(json.loads((folder / _COMPLETENESS).read_bytes()))
+        )
 
     def drop_shards(self, attempt: int) -> None:
         """Deletes what the workers wrote."""
@@ -137,7 +165,7 @@ class ReleaseStaging:
 
     def drawn(
         self, attempt: int, digest: str, tables: Sequence[str]
-    ) -> tuple[dict[str, pl.DataFrame], PlanFile]:
+    ) -> tuple[dict[str, pl.DataFrame], PlanFile, Completeness]:
         """Reads the frozen values of an attempt.
 
         Args:
@@ -146,7 +174,8 @@ class ReleaseStaging:
             tables: Names of the tables.
 
         Returns:
-            The values by table, and the plan file that they were drawn for.
+            The values by table, the plan file that they were drawn for, and what gates found about
+            the input.
 
         Raises:
             StagingError: They are not there, or are others.
@@ -158,7 +187,8 @@ class ReleaseStaging:
         if found != digest:
             raise StagingError(f"the values in {folder} are not those that were drawn")
         frames = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in tables}
-        return frames, read_plan_file(folder / PLAN_FILE)
+        completeness = Completeness.from_dict(json.loads((folder / _COMPLETENESS).read_bytes()))
+        return frames, read_plan_file(folder / PLAN_FILE), completeness
 
     def publication(self, attempt: int) -> Path:
         """Returns the folder of the rendered files of an attempt, which need not be there."""

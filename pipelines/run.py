@@ -32,14 +32,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines import clock
 from pipelines.failures import RunError, failures
 from pipelines.folders import one_at_a_time, output_folder
+from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release
 from pipelines.options import pipeline_options
 from pipelines.output import Published
 from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
+from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
+from pipelines.publication.series_index import release_in
 from pipelines.release_ledger import ReleaseLedger
 from pipelines.run_steps import RunSteps
 from pipelines.spec import LoadedRelease
@@ -54,6 +58,7 @@ class Run:
         folder: Where it is published.
         published: The released tables; none where the values as drawn are gone.
         is_new: Whether this run published it; else it was there already.
+        completeness: What gates found, as it is published.
         without_report: Why there is no page where one was asked for; None otherwise.
     """
 
@@ -61,6 +66,7 @@ class Run:
     folder: Path
     published: list[Published]
     is_new: bool
+    completeness: Completeness
     without_report: str | None = None
 
 
@@ -74,6 +80,7 @@ def run_release(
     report: bool = False,
     detach: bool = False,
     replace_attempt: int | None = None,
+    incomplete: bool = False,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -89,18 +96,20 @@ def run_release(
             done.
         replace_attempt: Number of an attempt that was left to itself and that the caller knows to
             be dead; None for none.
+        incomplete: Publish with a status what a gate would stop as incomplete.
 
     Returns:
         What there is.
 
     Raises:
-        ConfigError: The config does not fit the input or the folders, or another run is under way.
+        ConfigError: The config does not fit the input or the folders, a gate stops the release
+            (`GateError`), or another run is under way.
         RefusedError: The policy does not allow it, or it does not fit.
         LedgerError: The release cannot go on from where it is.
         RunError: The period or a Beam option is wrong, or the pipeline or the publication failed.
     """
     options = pipeline_options(beam_options)
-    steps = _steps(release, plan, period, report=report)
+    steps = _steps(release, plan, period, incomplete=incomplete, report=report)
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.look(correct)
@@ -109,12 +118,17 @@ def run_release(
         steps.draw(options, replace_attempt, detach=detach)
         if detach:
             assert steps.found is not None
-            return Run(steps.found, steps.folder, [], is_new)
+            return Run(steps.found, steps.folder, [], is_new, Completeness())
         return _published(steps, is_new=is_new)
 
 
 def publish_release(
-    release: LoadedRelease, plan: ReleasePlan, *, period: str | None = None, report: bool = False
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    *,
+    period: str | None = None,
+    incomplete: bool = False,
+    report: bool = False,
 ) -> Run:
     """Publishes a release whose values are drawn; reads no input and draws nothing.
 
@@ -124,7 +138,7 @@ def publish_release(
         LedgerError: They are not.
         ConfigError, RunError: As `run_release`.
     """
-    steps = _steps(release, plan, period, report=report)
+    steps = _steps(release, plan, period, incomplete=incomplete, report=report)
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.aim(None)
         is_new = steps.found is not None and steps.found.state != "published"
@@ -140,7 +154,12 @@ def publish_release(
 
 
 def _steps(
-    release: LoadedRelease, plan: ReleasePlan, text: str | None, *, report: bool
+    release: LoadedRelease,
+    plan: ReleasePlan,
+    text: str | None,
+    *,
+    incomplete: bool,
+    report: bool,
 ) -> RunSteps:
     try:
         period = read_period(release.spec.period, text)
@@ -149,13 +168,16 @@ def _steps(
     release = replace(release, placeholders=period.placeholders)
     folder = output_folder(release, period)
     planned = plan_file(release, plan)
-    return RunSteps(ReleaseLedger.of(release), plan, planned, period, folder, report)
+    gates = ReleaseGates(release, period, clock.today(), incomplete)
+    return RunSteps(ReleaseLedger.of(release), plan, planned, gates, folder, report)
 
 
 def _published(steps: RunSteps, *, is_new: bool) -> Run:
     published = steps.publish()
     assert steps.found is not None
-    return Run(steps.found, steps.folder, published, is_new, steps.without_report)
+    found = release_in(steps.folder)
+    completeness = NOT_LOOKED_AT if found is None else found.content.facts.completeness
+    return Run(steps.found, steps.folder, published, is_new, completeness, steps.without_report)
 
 
 def _failures(steps: RunSteps) -> AbstractContextManager[None]:

@@ -19,6 +19,7 @@ from pipelines.drawing import (
     start,
 )
 from pipelines.folders import check_folders, release_staging
+from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.output import (
     Published,
@@ -31,11 +32,12 @@ from pipelines.output import (
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
+from pipelines.publication.completeness import Completeness
 from pipelines.publication.content import Content
 from pipelines.publication.facts import Facts, now, software
 from pipelines.publication.release_files import release_digest
 from pipelines.release_ledger import ReleaseLedger
-from pipelines.release_staging import ReleaseStaging, StagingError
+from pipelines.release_staging import Launched, ReleaseStaging, StagingError
 from pipelines.report.files import add_index, add_report
 from pipelines.staging import is_complete
 from transforms.hashing import HashKey
@@ -51,7 +53,7 @@ class RunSteps:
         ledger: The ledger, with the release series.
         plan: The plan.
         planned: Its file, as it was before the input was looked at.
-        period: Period of the release.
+        gates: What has to be there; they know the period of the release.
         folder: Where it is published.
         with_report: Whether an HTML page is published with the tables.
         without_report: Why there is none, though there should be; None otherwise.
@@ -63,7 +65,7 @@ class RunSteps:
     ledger: ReleaseLedger
     plan: ReleasePlan
     planned: PlanFile
-    period: ReleasePeriod
+    gates: ReleaseGates
     folder: Path
     with_report: bool = False
     without_report: str | None = field(default=None, init=False)
@@ -73,6 +75,12 @@ class RunSteps:
     _is_known: bool = field(default=False, init=False)
     _earlier: list[ReleaseKey] = field(default_factory=list, init=False)
     _checked: CheckedInput | None = field(default=None, init=False)
+    _passed: Completeness = field(default_factory=Completeness, init=False)
+
+    @property
+    def period(self) -> ReleasePeriod:
+        """Period of the release."""
+        return self.gates.period
 
     @property
     def staging(self) -> ReleaseStaging:
@@ -113,14 +121,17 @@ class RunSteps:
             correct: As of `aim`.
 
         Raises:
-            ConfigError: The config does not fit the folders, or the input where that is needed.
+            ConfigError: The config does not fit the folders, or the input where that is needed, or
+                a gate stops the release.
             LedgerError: As of `aim`.
         """
         self.aim(correct)
         self.check_folders()
-        if self._is_drawn or self._checked is not None:
+        if self._is_drawn or self._is_frozen or self._checked is not None:
             return
-        self._checked = check_release_input(self.ledger.release, self.plan, self.period)
+        passed = self.gates.before_input(self.ledger.ledger.book())
+        self._checked = check_release_input(self.ledger.release, self.plan, self.period, self.gates)
+        self._passed = passed + self._checked.completeness
 
     def check_folders(self) -> None:
         """Checks that the release can be published to its folder; see `pipelines.folders`."""
@@ -156,7 +167,6 @@ class RunSteps:
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
         if self._is_drawn:
             return
-        assert self._checked is not None
         dead = found.attempt
         if dead and not staging.has_attempt(dead):
             raise LedgerError(
@@ -169,6 +179,7 @@ class RunSteps:
             return
         if self.take_up(replaces):
             return
+        assert self._checked is not None
         secret = staging.hash_key(found.entries[0])
         staging.empty(dead)
         attempt = dead + 1
@@ -181,11 +192,13 @@ class RunSteps:
             staging.remove(attempt)
             raise
         staging.remove(dead)
+        self.ledger.remember(found)
         if detach:
             self._launch(attempt, secret, shards, options)
             return
         try:
-            staging.freeze(attempt, draw(self._checked, secret, shards, options), self.planned)
+            drawn = draw(self._checked, secret, shards, options)
+            staging.freeze(attempt, drawn, self.planned, self._passed)
         finally:
             staging.drop_shards(attempt)
         digest = staging.drawn_digest(attempt)
@@ -205,8 +218,8 @@ class RunSteps:
             LedgerError: There is one, and it is not.
         """
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
-        keys = staging.launched(found.attempt)
-        if found.state != "drawing" or keys is None:
+        launched = staging.launched(found.attempt)
+        if found.state != "drawing" or launched is None:
             return False
         shards = staging.shards(found.attempt)
         if staging.drawn_digest(found.attempt) is None:
@@ -218,8 +231,8 @@ class RunSteps:
                     f"not finished; allowed: to wait for it, or --replace-attempt {found.attempt} "
                     "once it has failed"
                 )
-            drawn = collect(shards, self.plan.tables, keys)
-            staging.freeze(found.attempt, drawn, self.planned)
+            drawn = collect(shards, self.plan.tables, launched.keys)
+            staging.freeze(found.attempt, drawn, self.planned, launched.completeness)
         staging.drop_shards(found.attempt)
         digest = staging.drawn_digest(found.attempt)
         assert digest is not None
@@ -233,19 +246,22 @@ class RunSteps:
             The tables; none where the release was published before and the drawn values are gone.
 
         Raises:
+            GateError: A gate stops it.
             StagingError: The values or files are gone, or are others.
         """
         found, ledger, staging = self._known(), self.ledger.ledger, self.staging
+        staging.forget_hash_key(found.entries[0])
         publication = staging.publication(found.attempt)
         rendered: dict[str, pl.DataFrame] = {}
         if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:
             names = [table.name for table in self.plan.tables]
-            drawn, planned = staging.drawn(found.attempt, found.staged, names)
+            drawn, planned, passed = staging.drawn(found.attempt, found.staged, names)
             rendered = render_release(self._fitted(drawn), drawn)
         if found.state == "drawn":
+            passed += self.gates.before_publication(rendered)
             shutil.rmtree(publication, ignore_errors=True)
             formats = self.plan.spec.output.formats
-            content = Content(planned, self._facts(found))
+            content = Content(planned, self._facts(found, passed))
             digest = write_publication(rendered, content, formats, publication, self._add_pages)
             found = self.found = ledger.publish(self.key, digest)
         if release_digest(self.folder) != found.publication:
@@ -269,7 +285,7 @@ class RunSteps:
         assert self._checked is not None
         options.view_as(StandardOptions).no_wait_until_finish = True
         start(self._checked, secret, shards, options)
-        self.staging.note_launch(attempt, drawn_keys(self._checked))
+        self.staging.note_launch(attempt, Launched(drawn_keys(self._checked), self._passed))
         self.found = self.ledger.ledger.book().releases[self.key]
 
     @property
@@ -321,11 +337,19 @@ class RunSteps:
             f"the plan {self.planned.plan_hash[:12]}; allowed: the config as it was, or {instead}"
         )
 
+    @property
+    def _is_frozen(self) -> bool:
+        """Whether a dead attempt has left all its values, so that no input is needed."""
+        found = self.found
+        if found is None or found.state != "drawing":
+            return False
+        return self.staging.drawn_digest(found.attempt) is not None
+
     def _add_pages(self, building: Path) -> None:
         if self.with_report:
             self.without_report = add_report(building, self.folder)
 
-    def _facts(self, found: Release) -> Facts:
+    def _facts(self, found: Release, passed: Completeness) -> Facts:
         """Returns what the manifest says beside the plan."""
         spec, days = self.ledger.release.spec, self.period.days
         whole = self.period.every is None
@@ -342,6 +366,7 @@ class RunSteps:
             f"{self.key} attempt {found.attempt}",
             place,
             self.ledger.looks(place),
+            passed,
         )
 
     def _fitted(self, drawn: dict[str, pl.DataFrame]) -> ReleasePlan:

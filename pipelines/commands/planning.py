@@ -58,6 +58,9 @@ def plan(
     """Shows what a release costs and how good it will be; reads no input."""
     from shutil import get_terminal_size
 
+    from pipelines import clock
+    from pipelines.gates.planned_gates import planned_gates
+    from pipelines.periods import chosen_period
     from pipelines.plan import plan_release
     from pipelines.plan.file import PlanFileError
     from pipelines.plan.report import report_plan
@@ -71,7 +74,9 @@ def plan(
     try:
         report = report_plan(release, planned, at or (), against)
         effect = ledger_effect(release, planned, report.file, period, date.today())
-        report = replace(report, ledger=effect)
+        chosen = chosen_period(release.spec.period, period, clock.today())
+        gates = planned_gates(release, chosen, clock.today())
+        report = replace(report, ledger=effect, gates=gates)
         if out is not None:
             out.write_text(str(report.file), encoding="utf-8")
         if plot is not None:

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from pipelines.run import Run
     from pipelines.spec import LoadedRelease
 
+Incomplete = Annotated[
+    bool,
+    typer.Option(
+        "--incomplete",
+        help="Publish what a gate would stop because something is missing, and say so in it.",
+    ),
+]
+
 Plan = Annotated[
     Path | None,
     typer.Option(
@@ -82,6 +90,7 @@ def run(
             help="Take over from this attempt to draw, whose job failed. Nothing of it is used.",
         ),
     ] = None,
+    incomplete: Incomplete = False,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
@@ -102,6 +111,7 @@ def run(
             correct=correct,
             detach=detach,
             replace_attempt=replace_attempt,
+            incomplete=incomplete,
             report=report,
         )
     _report(done, as_json=as_json)
@@ -115,6 +125,7 @@ def backfill(
     beam_options: BeamOptions = None,
     plan: Plan = None,
     report: Report = True,
+    incomplete: Incomplete = False,
     as_json: Json = False,
 ) -> None:
     """Runs a release for all periods of a range, in order; those that are published stay."""
@@ -131,21 +142,32 @@ def backfill(
 
         for period in periods:
             done = run_release(
-                release, planned, beam_options or [], period=period.name, report=report
+                release,
+                planned,
+                beam_options or [],
+                period=period.name,
+                incomplete=incomplete,
+                report=report,
             )
             _report(done, as_json=as_json, brief=True)
 
 
 @user_errors
 def publish(
-    config: Config, period: Period = None, report: Report = True, as_json: Json = False
+    config: Config,
+    period: Period = None,
+    report: Report = True,
+    incomplete: Incomplete = False,
+    as_json: Json = False,
 ) -> None:
     """Publishes a release whose values are drawn already; reads no input."""
     release, planned = _planned(config, None, None)
     with _running():
         from pipelines.run import publish_release
 
-        done = publish_release(release, planned, period=period, report=report)
+        done = publish_release(
+            release, planned, period=period, incomplete=incomplete, report=report
+        )
     _report(done, as_json=as_json)
 
 
@@ -196,10 +218,13 @@ def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
         echo_json(_to_dict(done))
         return
     if brief:
-        typer.echo(f"{done.release.key}: {_happened(done)}, in {short(done.folder)}")
+        gaps = f", {done.completeness}" if done.completeness.missing else ""
+        typer.echo(f"{done.release.key}: {_happened(done)}, in {short(done.folder)}{gaps}")
         return
     for table in done.published:
         _show(table)
+    if done.completeness.missing:
+        typer.echo(f"{done.release.key} is {done.completeness}")
     if done.release.state in ("drawing", "drawn"):
         typer.echo(f"{done.release.key} is {done.release.state}; dp-release publish goes on")
     elif not done.is_new:
@@ -225,6 +250,7 @@ def _to_dict(done: Run) -> dict[str, Any]:
         "files_sha256": done.release.publication,
         "ledger_entries": list(done.release.entries),
         "folder": str(done.folder),
+        "completeness": done.completeness.to_dict(),
     }
 
 

@@ -50,6 +50,7 @@ def user_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        from pipelines.gates.outcome import GateError
         from pipelines.ledger import LedgerError, RefusedError
         from pipelines.spec import ConfigError
 
@@ -60,6 +61,10 @@ def user_errors(command: Callable[P, None]) -> Callable[P, None]:
                 echo_json({"refused": error.refusal.to_json()})
             typer.echo(str(error), err=True)
             raise typer.Exit(REFUSED) from None
+        except GateError as error:
+            if kwargs.get("as_json"):
+                echo_json({"stopped": error.to_json()})
+            refuse(str(error))
         except (ConfigError, LedgerError) as error:
             refuse(str(error))
         except BrokenPipeError:

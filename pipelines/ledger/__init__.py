@@ -24,6 +24,7 @@ The policy (`policy`) is a YAML file that the privacy team owns:
     datasets:
       keyboard_events:
         columns: [user_id, event_time, country, emoji]
+        time: event_time
         min_pre_threshold: 10
         caps:
           - {unit: user_id, per: release, epsilon: 1, delta: 1e-8}

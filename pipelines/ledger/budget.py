@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pipelines.ledger.cells import Cell, cells, losses_about
@@ -147,7 +147,7 @@ def cumulative(book: Book, dataset: str, delta: float) -> list[TotalLoss]:
     releases = book.charged(dataset)
     units: dict[PrivacyUnit, None] = {}
     for release in releases:
-        unit = release.charge.unit
+        unit = replace(release.charge.unit, keys=())
         units[unit] = None
         whole = whole_unit(unit)
         if whole is not None:

@@ -26,7 +26,7 @@ from pipelines.ledger.days import ALWAYS, Calendar, Days, periods
 from pipelines.ledger.losses_json import Mechanisms
 from pipelines.ledger.policy import Cap
 from pipelines.ledger.states import Release
-from pipelines.ledger.units import PrivacyUnit, steps
+from pipelines.ledger.units import PrivacyUnit, steps, with_keys
 from transforms.accounting import Loss
 from transforms.accounting.group_privacy import group_losses
 
@@ -77,6 +77,8 @@ def losses_about(unit: PrivacyUnit, bucket: Days, charges: Iterable[Charge]) -> 
         charges: Charges whose windows overlap the bucket.
     """
     every: list[Loss] = []
+    charges = list(charges)
+    unit = with_keys(unit, (charge.unit for charge in charges))
     for charge in charges:
         changes = steps(unit, bucket, charge.unit, charge.window)
         losses = None if changes is None else _group(charge.mechanisms, changes)

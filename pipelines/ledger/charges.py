@@ -57,6 +57,7 @@ class Charge:
                 "every": self.unit.every,
                 "adjacency": self.unit.adjacency,
                 "bounding": self.unit.bounding,
+                **({"keys": list(self.unit.keys)} if self.unit.keys else {}),
             },
             "window": [str(self.window.first), str(self.window.last)],
             "mechanisms": mechanisms_to_json(self.mechanisms),
@@ -75,7 +76,7 @@ class Charge:
             first, last = value["window"]
             return cls(
                 value["dataset"],
-                PrivacyUnit(tuple(unit.pop("columns")), **unit),
+                PrivacyUnit(tuple(unit.pop("columns")), keys=tuple(unit.pop("keys", ())), **unit),
                 Days(date.fromisoformat(first), date.fromisoformat(last)),
                 mechanisms_from_json(value["mechanisms"]),
                 value["delta"],

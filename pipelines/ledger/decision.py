@@ -13,10 +13,13 @@ from pipelines.ledger.composition import composed, epsilon_at, fits, scaled
 from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.policy import Cap, Policy
 from pipelines.ledger.refusal import Refusal, RefusedError, Shortfall
-from pipelines.ledger.states import Book, Release
+from pipelines.ledger.states import NO_POLICY, Book, Release
 from pipelines.spec.errors import did_you_mean
 from transforms.accounting import AccountingError
 
+_WITHOUT_POLICY = (
+    "has no policy, and this ledger was charged under one; allowed: with the key 'policy'"
+)
 _HALVINGS = 10
 _SMALLEST = 2.0**-10
 _MOST_MOVES = 100
@@ -48,6 +51,8 @@ def has_room(cell: Cell, charge: Charge) -> bool:
 
 def _check(policy: Policy, book: Book, request: Request) -> None:
     charge = request.charge
+    if policy.digest == NO_POLICY and book.has_policy:
+        raise RefusedError(Refusal(request.key, (_WITHOUT_POLICY,)))
     dataset = policy.datasets.get(charge.dataset)
     if dataset is None:
         known = ", ".join(policy.datasets)

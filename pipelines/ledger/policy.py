@@ -13,15 +13,13 @@ from pipelines.ledger.charges import Request
 from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.entries import canonical_json
 from pipelines.ledger.policy_spec import CapSpec, DatasetSpec, PolicySpec
+from pipelines.ledger.states import NO_POLICY
 from pipelines.ledger.units import PrivacyUnit
 from pipelines.spec.errors import ConfigError, did_you_mean
 from pipelines.spec.messages import add_problems
 from pipelines.spec.source import ProblemList
 from pipelines.spec.yaml_reader import read_yaml
 from transforms.budget import Budget
-
-NO_POLICY = "0" * 64
-"""Digest of no policy."""
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,9 @@ class DatasetSpec(Model):
     """Input columns that releases may read."""
     time: Text | None = None
     """Input column that says on which day a row happened. A release with another one, or with none,
-    is charged for all days. Needed where releases could choose among several: days of different
-    columns are different days, and the caps would not see that a row counts twice. Default: the
-    column of each release."""
+    is charged for all days. Needed with caps that count by days (`every`, or a `per` of days): days
+    of different columns are different days, and the caps would not see that a row counts twice.
+    Default: the column of each release."""
     units: OneOrMore = ()
     """Columns that may make up the privacy unit of a release. Default: those of the caps."""
     adjacency: Annotated[tuple[Adjacency, ...], Field(min_length=1)] = ("add_remove",)
@@ -102,6 +102,33 @@ class DatasetSpec(Model):
     """Smallest pre_threshold of tables whose partitions are selected privately."""
     caps: Annotated[tuple[CapSpec, ...], Field(min_length=1)]
     """The most that may be lost. A release must fit under each."""
+
+    @model_validator(mode="after")
+    def _check(self) -> DatasetSpec:
+        refuse(self._problems())
+        return self
+
+    def _problems(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.time is not None:
+            yield from self._times_in_units(self.time)
+            return
+        for index, cap in enumerate(self.caps):
+            if cap.every is not None or cap.per not in ("release", "lifetime"):
+                yield (
+                    ("caps", index),
+                    "counts by days; allowed: with the key 'time' of the dataset, the column that "
+                    "says on which day a row happened",
+                )
+
+    def _times_in_units(self, time: str) -> Iterator[tuple[KeyPath, str]]:
+        scope = re.compile(rf"(date|time_bucket)\(\s*{re.escape(time)}\b")
+        for index, cap in enumerate(self.caps):
+            for column in filter(scope.match, cap.unit):
+                yield (
+                    ("caps", index, "unit"),
+                    f"has {column!r}, which would be a column like others; allowed: the other "
+                    "columns, with every: day, week or month",
+                )
 
 
 class PolicySpec(Model):

@@ -42,6 +42,9 @@ _BEFORE: Mapping[str, tuple[Kind, ...]] = {
 }
 """Kinds in which each kind of entry may follow."""
 
+NO_POLICY = "0" * 64
+"""Digest of no policy."""
+
 _CORRECTED: tuple[Kind, ...] = ("published", "abandoned", "withdrawn")
 
 
@@ -101,12 +104,14 @@ class Book:
         releases: The last life of each release.
         tunings: Tunings by name and plan.
         notes: Notes.
+        has_policy: Whether something was ever charged under a policy.
     """
 
     head: Head = field(default_factory=Head)
     releases: dict[ReleaseKey, Release] = field(default_factory=dict)
     tunings: dict[tuple[ReleaseKey, str], Release] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    has_policy: bool = False
 
     def charged(self, dataset: str) -> list[Release]:
         """Returns what counts against a dataset, in the order of reservation."""
@@ -124,6 +129,7 @@ class Book:
             self.notes.append(Note(entry.fields["dataset"], entry.fields["reason"], entry.number))
             return
         assert entry.release is not None
+        self.has_policy |= entry.fields.get("policy", NO_POLICY) != NO_POLICY
         if entry.kind == "tuning":
             place = (entry.release, str(entry.fields["plan"]))
             if place in self.tunings:

@@ -9,6 +9,8 @@ Let A be the unit of the account and U that of the charge, with columns, time an
 - U must hold the same rows as A, or parts of A that only time tells apart (days of a user), or all
   rows of A and more. Anything else (devices of a user) has no bound, and neither has an account
   whose unit is larger in `bounding`: nothing bounds how many rows a user has.
+- With bounding `unit_partition`, A has the keys of all releases that it counts (`with_keys`), so
+  that it lies in one U of each. Where U has fewer keys, it reaches beyond A.
 - Both `add_remove`: each U inside A is one step. A U that reaches beyond A is two: it is removed as
   a whole, and added with the rest of its rows. A row is in one U only.
 - A `replace`, U `add_remove`: A is replaced by another; that is the above for one, and once more
@@ -19,7 +21,8 @@ Let A be the unit of the account and U that of the charge, with columns, time an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from pipelines.ledger.days import Days, number_of_periods, period_of
@@ -39,15 +42,19 @@ class PrivacyUnit:
         every: Time scope: the rows of one calendar period are a unit of their own; None for all.
         adjacency: Whether it is there or not, or what it says.
         bounding: The rows of a unit that are protected as one.
+        keys: With bounding `unit_partition`, the keys whose values these rows share, in order; of
+            an account, all keys of the releases that it counts.
 
     Raises:
-        ValueError: A word is not allowed, or columns are missing, repeated or not in order.
+        ValueError: A word is not allowed, columns or keys are repeated or not in order, columns are
+            missing, or there are keys with another bounding.
     """
 
     columns: tuple[str, ...]
     every: Every | None = None
     adjacency: Adjacency = "add_remove"
     bounding: Bounding = field(default="unit")
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Guarantee(self.adjacency, self.bounding)
@@ -55,6 +62,12 @@ class PrivacyUnit:
             raise ValueError(f"every is {self.every!r}; allowed: {', '.join(get_args(Every))}")
         if self.columns != tuple(sorted(set(self.columns))):
             raise ValueError(f"columns are {self.columns}; allowed: sorted, each of them once")
+        if self.keys != tuple(sorted(set(self.keys))):
+            raise ValueError(f"keys are {self.keys}; allowed: sorted, each of them once")
+        if self.keys and self.bounding != "unit_partition":
+            raise ValueError(
+                f"keys are {self.keys} with bounding {self.bounding}; allowed: with unit_partition"
+            )
         if bool(self.columns) == (self.bounding == "row"):
             raise ValueError(
                 f"columns are {self.columns} with bounding {self.bounding}; allowed: at least one "
@@ -89,11 +102,23 @@ def steps(account: PrivacyUnit, bucket: Days, unit: PrivacyUnit, window: Days) -
     common = window.common(bucket)
     count = 1 if account.bounding == "row" else number_of_periods(common, unit.every)
     if (unit.columns, unit.bounding) == (account.columns, account.bounding):
-        reaching = _reaching_beyond(common, unit, window)
+        fewer = count if unit.keys != account.keys else 0
+        reaching = max(fewer, _reaching_beyond(common, unit, window))
     else:
         reaching = count
     both = 2 if account.adjacency == "replace" else 1
     return both * (count + reaching)
+
+
+def with_keys(account: PrivacyUnit, units: Iterable[PrivacyUnit]) -> PrivacyUnit:
+    """Returns the unit of an account with the keys of the units that it counts.
+
+    Rows that share the values of fewer keys could touch any number of partitions of a release.
+    """
+    if account.bounding != "unit_partition":
+        return account
+    keys = {key for unit in units for key in unit.keys}
+    return replace(account, keys=tuple(sorted(keys)))
 
 
 def _reaching_beyond(common: Days, unit: PrivacyUnit, window: Days) -> int:

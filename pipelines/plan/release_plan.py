@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.config_files import looked_up_files
 from pipelines.consistency import Consistency, release_consistency
+from pipelines.gates.checks import check_gates
 from pipelines.spec import (
     LoadedRelease,
     ReleaseSpec,
@@ -56,8 +57,9 @@ def plan_release(release: LoadedRelease) -> ReleasePlan:
     """Works out a release. Reads the files of public keys, lookups and baselines, and no input.
 
     Raises:
-        ConfigError: An expression, the tables or the budget cannot be used.
+        ConfigError: An expression, the tables, the gates or the budget cannot be used.
     """
+    check_gates(release)
     preparation = release_preparation(release)
     tables = release_tables(release)
     planned = plan_release_tables(release, tables)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.gates.planned_gates import PlannedGates
 from pipelines.plan.changes import Change, plan_changes
 from pipelines.plan.expected_errors import table_errors
 from pipelines.plan.file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
@@ -30,6 +31,7 @@ class PlanReport:
         changes: What is different there.
         problem: Why that file cannot be compared; None if it can.
         ledger: What the release would take from the ledger; None where there is none.
+        gates: What has to be there; None where that is not asked.
     """
 
     plan: ReleasePlan
@@ -39,6 +41,7 @@ class PlanReport:
     changes: tuple[Change, ...] = ()
     problem: str | None = None
     ledger: LedgerEffect | None = None
+    gates: PlannedGates | None = None
 
     def text(self, width: int) -> str:
         """Returns the report as lines of at most so many columns."""
@@ -46,6 +49,7 @@ class PlanReport:
             [
                 plan_text(self.plan, width, self.sizes),
                 *self._ledger_lines(width),
+                *self._gate_lines(width),
                 *self._change_lines(width),
             ]
         )
@@ -67,6 +71,7 @@ class PlanReport:
             "against_problem": self.problem,
             "changes": [change.to_dict() for change in self.changes],
             "ledger": None if self.ledger is None else self.ledger.to_dict(),
+            "gates": None if self.gates is None else self.gates.to_dict(),
         }
 
     def _ledger_lines(self, width: int) -> Iterator[str]:
@@ -74,6 +79,13 @@ class PlanReport:
             yield ""
             for line in self.ledger.lines():
                 yield from wrapped(line, width, 4)
+
+    def _gate_lines(self, width: int) -> Iterator[str]:
+        lines = [] if self.gates is None else list(self.gates.lines())
+        if lines:
+            yield ""
+        for line in lines:
+            yield from wrapped(line, width, 4)
 
     def _change_lines(self, width: int) -> Iterator[str]:
         if self.problem is not None:

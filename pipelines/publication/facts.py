@@ -9,6 +9,8 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
+from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
+
 PROGRAM = "dp-release"
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -22,11 +24,13 @@ class LedgerPlace:
         entry: Unique id of the entry that charged it.
         entries: Number of entries of the ledger when the manifest was written.
         digest: SHA-256 of the last of them, in hexadecimal digits.
+        policy: SHA-256 of the policy that the charge was held to; empty for none.
     """
 
     entry: str
     entries: int
     digest: str
+    policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Facts:
         run: Id of the run that drew the release; empty where there is none.
         ledger: Where it stands in the ledger; None without a ledger.
         looks: The looks at the dataset that the ledger had until then, beside releases.
+        completeness: What gates found.
 
     Raises:
         ValueError: The time is not in UTC, the version is no whole number from 1, or the window
@@ -103,6 +108,7 @@ class Facts:
     run: str = ""
     ledger: LedgerPlace | None = None
     looks: tuple[Look, ...] = ()
+    completeness: Completeness = NOT_LOOKED_AT
 
     def __post_init__(self) -> None:
         if self.published.tzinfo != UTC or self.published.microsecond:
@@ -124,6 +130,7 @@ class Facts:
             "run": self.run,
             "ledger": None if self.ledger is None else asdict(self.ledger),
             "looks": [asdict(look) for look in self.looks],
+            "completeness": self.completeness.to_dict(),
             "software": dict(self.software),
             "about": dict(self.about),
         }
@@ -133,7 +140,7 @@ class Facts:
         if self.period is not None:
             texts.append(self.period)
         if self.ledger is not None:
-            texts += [self.ledger.entry, self.ledger.digest]
+            texts += [self.ledger.entry, self.ledger.digest, self.ledger.policy]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("these are no facts of a publication: a text is no text")
         if self.ledger is not None and type(self.ledger.entries) is not int:
@@ -150,6 +157,7 @@ class Facts:
             fields = dict(value)
             first_last = fields.pop("window")
             ledger = fields.pop("ledger")
+            passed = fields.pop("completeness", NOT_LOOKED_AT.to_dict())
             software = dict(fields.pop("software"))
             published = datetime.strptime(fields.pop("published"), _TIME).replace(tzinfo=UTC)
             facts = cls(
@@ -157,6 +165,7 @@ class Facts:
                 window=first_last and (_day(first_last[0]), _day(first_last[1])),
                 ledger=ledger and LedgerPlace(**ledger),
                 looks=tuple(Look(**look) for look in fields.pop("looks", ())),
+                completeness=Completeness.from_dict(passed),
                 software=software,
                 **fields,
             )

@@ -19,16 +19,24 @@ def deployment(content: Content) -> Point:
     )
 
 
-def side_channels(content: Content) -> Point:  # noqa: ARG001
+def side_channels(content: Content) -> Point:
     """Point 21."""
+    gates = content.facts.completeness.gates
+    by_files = [gate for gate in gates if gate in ("days", "files", "bytes")]
+    decided = (
+        " That there is a release, and which days it calls missing, was decided on names and sizes "
+        f"of input files as well (gates: {listed(by_files)}), which may depend on rows."
+        if by_files
+        else ""
+    )
     return Point(
         "Side channels",
         "Covered: messages, exit codes and names of files hold nothing of the rows, and dirty "
         "rows never "
         "fail a run. Not covered: run times, memory, the sizes of shuffles, and whoever can see "
         "workers, "
-        "the shuffle, counters, or the file of details that a failed run leaves.",
-        ("dp-release",),
+        f"the shuffle, counters, or the file of details that a failed run leaves.{decided}",
+        ("dp-release", "publication.completeness"),
     )
 
 
@@ -36,9 +44,8 @@ def security(content: Content) -> Point:
     """Point 22."""
     return Point(
         "Security and retention",
-        "Staging folders can be read by their owner only; the secret of keyed hashes lives as "
-        "long as "
-        "the run. "
+        "Staging folders can be read by their owner only; the secret of keyed hashes is deleted "
+        "when all values are drawn. "
         f"{said(content, 'retention', 'Retention of raw data and drafts, and access to them')}",
         ("dp-release", "about.retention"),
     )
@@ -47,13 +54,19 @@ def security(content: Content) -> Point:
 def many_releases(content: Content) -> Point:
     """Point 23."""
     ledger = content.facts.ledger
-    one = (
-        "One ledger per dataset charges every release, whoever runs it, so that accounts cannot be "
-        "combined to spend more"
-        if ledger
-        else "This release was charged to no ledger, so what others spend on the same data is not "
-        "known here"
-    )
+    if ledger is None:
+        one = (
+            "This release was charged to no ledger, so what others spend on the same data is not "
+            "known here"
+        )
+    else:
+        held = (
+            f"held to the policy sha256 {ledger.policy}" if ledger.policy else "held to no policy"
+        )
+        one = (
+            f"A ledger charged this release, {held}. It charges all releases that name it, whoever "
+            "runs them; that all releases of the dataset do is up to the publisher"
+        )
     return Point(
         "Many releases and analysts",
         f"Dataset: {content.file.plan['dataset']}. {one}. Losses of releases of the same data add "
@@ -75,7 +88,8 @@ def provenance(content: Content) -> Point:
         "Provenance",
         f"Plan {content.file.plan_hash}; config sha256 {content.file.made_of['config_sha256']}; "
         "public "
-        f"files: {public}. Run: {facts.run or NOT_STATED}. Input window: {window}; no digest of "
+        f"files: {public}. Run: {facts.run or NOT_STATED}. Input window: {window}. Completeness: "
+        f"{facts.completeness}. No digest of "
         "the input "
         f"is published, as it would depend on every row. Ledger entry: {entry}. Software: "
         f"{listed(f'{name} {version}' for name, version in facts.software.items())}.",
@@ -84,6 +98,7 @@ def provenance(content: Content) -> Point:
             "made_of",
             "publication.run",
             "publication.window",
+            "publication.completeness",
             "publication.ledger",
             "publication.software",
         ),

@@ -4,7 +4,8 @@ It is made from the manifests and plans of the releases that are there, and from
 whoever has the folders can make it again. Releases count together when they are of one dataset and
 protect the same thing; their losses compose as if they were one release
 (`transforms.accounting.price`), stated at the sum of their deltas. Releases that spent budget and
-are not here (abandoned ones, other folders) are only in the ledger.
+are not here (abandoned ones, other folders, versions that were corrected) are only in the ledger;
+of the last, `earlier_versions` has the number, as they may have been public.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def releases_in(folder: Path) -> list[Listed]:
 
     Folders that are hidden, or hold no release that can be read, are passed over.
     """
-    found = (release_in(child) for child in sorted(folder.iterdir()) if child.is_dir())
+    children = (child for child in sorted(folder.iterdir()) if not child.name.startswith("."))
+    found = (release_in(child) for child in children if child.is_dir())
     return [release for release in found if release is not None]
 
 
@@ -146,8 +148,6 @@ def write_index(folder: Path) -> Path | None:
 
 def release_in(folder: Path) -> Listed | None:
     """Returns the release in a folder; None where there is none that can be read."""
-    if folder.name.startswith("."):
-        return None
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
         digest = sha256((folder / SUMS_FILE).read_bytes()).hexdigest()
@@ -167,6 +167,7 @@ def _cumulative(releases: Sequence[Listed]) -> dict[str, Any]:
         "adjacency": first.stated.privacy.adjacency,
         "bounding": first.stated.privacy.bounding,
         "releases": [release.folder for release in releases],
+        "earlier_versions": sum(one.content.facts.version - 1 for one in releases),
         **_loss(releases),
         **_of_one_day(releases),
     }

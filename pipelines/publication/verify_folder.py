@@ -15,6 +15,8 @@ from pipelines.publication.series_index import INDEX_FILE, index_text, series_in
 from pipelines.publication.verify import Verification, verify_release
 from transforms.accounting import AccountingError
 
+# Names in a folder are anybody's text, and must not move the cursor over what is wrong with it.
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 _OF_A_RELEASE = (SUMS_FILE, MANIFEST_FILE, PLAN_FILE)
 
 
@@ -63,7 +65,7 @@ def verifications_json(found: Sequence[Verification]) -> str:
 
 def verifications_text(found: Sequence[Verification]) -> str:
     """Returns what was found for people: a line for each thing that is wrong, or that all is."""
-    return "\n".join(line for one in found for line in _lines(one))
+    return "\n".join(line.translate(_CONTROLS) for one in found for line in _lines(one))
 
 
 def _holds_release(folder: Path) -> bool:

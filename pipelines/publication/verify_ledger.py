@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines.ledger import BrokenLedgerError, Head, LedgerStore, Release, ReleaseKey, verify
 from pipelines.ledger.losses_json import mechanisms_to_json
+from pipelines.ledger.states import NO_POLICY
 from pipelines.periods import ALL
 from pipelines.publication.compare import mismatches
 from pipelines.publication.content import Content
@@ -44,8 +45,11 @@ def ledger_problems(folder: Path, content: Content, store: LedgerStore) -> Itera
     if release is None:
         yield f"ledger: it does not have {content.name}"
         return
-    if json.loads(lines[release.entries[0] - 1])["id"] != place.entry:
+    entry = json.loads(lines[release.entries[0] - 1])
+    if entry["id"] != place.entry:
         yield f"ledger: {place.entry} is not the entry that charged {content.name}"
+    policy = "" if entry["policy"] == NO_POLICY else entry["policy"]
+    yield from mismatches(place.policy, policy, "ledger: the policy")
     yield from _release_problems(folder, content, release)
 
 

@@ -13,11 +13,15 @@ import polars as pl
 
 from pipelines.output import is_published
 from pipelines.report.published import REPORT_FILE, SUMS_FILE, ReportError
+from pipelines.report.words import visible
 
 NEEDS = (
     "a report needs altair, jinja2 and vl-convert-python, which are not installed; "
     "allowed: pip install 'dp-release[plot]'"
 )
+
+_LONGEST = 400
+"""Characters of an error that are told."""
 
 GENERATOR = '<meta name="generator" content="dp-release report">'
 """What all pages have that are made here."""
@@ -129,7 +133,8 @@ def write_page(folder: Path, out: Path | None) -> WrittenPage:
 
 def _why(error: BaseException) -> str:
     """Returns what went wrong in words; what is not made to be read has its kind before it."""
-    return str(error) if isinstance(error, ReportError) else f"{type(error).__name__} {error}"
+    text = visible(str(error), _LONGEST)
+    return text if isinstance(error, ReportError) else f"{type(error).__name__} {text}"
 
 
 def _is_listed(page: str, sums: Path) -> bool:

@@ -97,6 +97,11 @@ def _listed(release: PublishedRelease, folder: Path) -> ListedRelease:
     )
 
 
+def _left_out(group: Mapping[str, Any]) -> str:
+    number = group.get("earlier_versions", 0)
+    return f", without {number:,} earlier versions, now corrected" if number else ""
+
+
 def _losses(folder: Path, releases: Sequence[PublishedRelease]) -> Grid:
     """Returns what the releases cost together: as the index says, else by adding up."""
     names = ["privacy unit", "releases", "epsilon", "delta", "found by"]
@@ -110,7 +115,7 @@ def _losses(folder: Path, releases: Sequence[PublishedRelease]) -> Grid:
             f"{len(group['releases']):,}",
             "unbounded" if group["epsilon"] is None else f"{group['epsilon']:.4g}",
             f"{group['delta']:.3g}",
-            f"composing all mechanisms ({LOSSES_FILE})",
+            f"composing all mechanisms ({LOSSES_FILE}){_left_out(group)}",
         ]
         for group in groups
     ]

@@ -42,3 +42,17 @@ class BigQuerySpec(Model):
         Number, AfterValidator(_gigabytes), Field(json_schema_extra={"exclusiveMinimum": 0})
     ] = 8.0
     """About how much the columns that are read hold; decides into how many parts work is cut."""
+
+    @property
+    def restricting_columns(self) -> tuple[str, ...]:
+        """Columns that the restriction looks at; the whole text where that cannot be told."""
+        if self.row_restriction is None:
+            return ()
+        from sqlglot import exp, parse_one
+        from sqlglot.errors import SqlglotError
+
+        try:
+            tree = parse_one(self.row_restriction, read="bigquery")
+        except (SqlglotError, RecursionError):
+            return (self.row_restriction,)
+        return tuple(dict.fromkeys(column.parts[0].name for column in tree.find_all(exp.Column)))

@@ -41,7 +41,8 @@ class InputSpec(Model):
     """Format of the files. Default: by the extension of the globs."""
     types: dict[Text, ColumnType] = Field(default={})
     """Types of columns in csv and jsonl files, in BigQuery and from folder names. Default: float
-    where a metric needs numbers, else string."""
+    where a metric needs numbers, else string. JSON Lines have no default: every member that is read
+    must be here or in optional, so that a misspelt one is found."""
     optional: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
     """Columns that some files, or many lines of jsonl files, lack; they are null there. Default:
     none, so that every file must have every column."""

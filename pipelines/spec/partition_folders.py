@@ -39,6 +39,12 @@ def folder_columns(glob: str) -> tuple[str, ...]:
     return tuple(name for name, _ in _named_folders(glob))
 
 
+def chosen_columns(glob: str) -> tuple[str, ...]:
+    """Returns the columns of folder names by whose values a glob chooses rows (`dt=2026-*`)."""
+    folders = glob.split("/")
+    return tuple(name for name, at in _named_folders(glob) if not folders[at].endswith("=*"))
+
+
 def folder_values(glob: str, path: str) -> FolderValues:
     """Returns the columns of a file that come from its folders.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,7 @@ from pipelines.spec.expressions import (
     make_preparation,
 )
 from pipelines.spec.fields import Found, Model, Name, Text, refuse
+from pipelines.spec.gates_spec import GatesSpec, gate_problems
 from pipelines.spec.input_spec import InputSpec
 from pipelines.spec.output_spec import OutputSpec
 from pipelines.spec.placed_tables import PlacedTable, placed_tables
@@ -53,6 +54,8 @@ class ReleaseSpec(Model):
     period: Period | None = None
     """Calendar periods that have a release each: `run --period` says which. Only the rows of its
     days are read, by `input.time`. Default: one release of all rows."""
+    gates: GatesSpec = GatesSpec()
+    """What has to be there before a release is made or published."""
     ledger: Text = ".dp-release/ledger.db"
     """Where it is kept what has been spent: an SQLite file, relative to the folder of this config,
     or gs://bucket/object. All releases of a dataset need the same one."""
@@ -149,6 +152,8 @@ class ReleaseSpec(Model):
             yield from wrong
             return
         yield from self._period_problems()
+        names = tuple(table.name for table in self.placed_tables())
+        yield from gate_problems(self, names)
         yield from self._unit_problems()
         yield from self._column_problems()
         yield from dict.fromkeys(self._needless())
@@ -178,13 +183,14 @@ class ReleaseSpec(Model):
         listed: list[tuple[KeyPath, str]] = [(("types", name), name) for name in self.input.types]
         listed += [(("optional", place), name) for place, name in enumerate(self.input.optional)]
         for path, column in listed:
-            if column not in columns:
+            if column not in (*columns, self.gates.days):
                 yield (
                     ("input", *path),
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
         yield from self._same_names()
+        yield from self._undeclared_members(named)
         identities = {column for _, column, role, _ in named if role == "identity"}
         for path, column, role, _ in named:
             if role == "identity" or not self.input.declares_type(column):
@@ -207,6 +213,25 @@ class ReleaseSpec(Model):
                 self.preparation.schema(types)
             except ValueError as error:
                 yield from found_problems(error, self.expression_paths)
+
+    def _undeclared_members(self, named: Sequence[InputColumn]) -> Iterator[Found]:
+        """Yields members of JSON lines that are not declared.
+
+        JSON lines have no header. Whether a line has a member is known from rows alone, so a run
+        must not depend on it; a misspelt name is found here, where it is not declared.
+        """
+        if self.input.file_format != "jsonl":
+            return
+        spec = self.input
+        declared = list(dict.fromkeys([*spec.types, *spec.optional, *spec.folder_columns]))
+        for path, column, _, at in named:
+            if column not in declared:
+                message = (
+                    f"the member {column!r} is not declared, and JSON Lines have no header that "
+                    "would tell a misspelt one; allowed: with its type in input.types"
+                    f"{did_you_mean(column, [*declared, *self.added_columns(path)])}"
+                )
+                yield (path, message) if at is None else (path, message, at)
 
     def _same_names(self) -> Iterator[tuple[KeyPath, str]]:
         """Yields levels whose tables have the name of another table."""

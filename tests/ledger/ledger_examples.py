@@ -66,7 +66,7 @@ def policy(*caps, **more):
     """The policy of the dataset `events`, with caps such as `{"epsilon": 1}` for one user."""
     units = [{"unit": "user_id"} if cap.get("bounding") != "row" else {} for cap in caps]
     merged = [{**unit, **cap} for unit, cap in zip(units, caps, strict=True)]
-    dataset = {"columns": ["user_id", "country"], "caps": merged, **more}
+    dataset = {"columns": ["user_id", "country"], "time": "at", "caps": merged, **more}
     return Policy.of(PolicySpec.model_validate({"datasets": {"events": dataset}}))
 
 

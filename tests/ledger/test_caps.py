@@ -300,3 +300,29 @@ def test_a_clock_that_goes_backwards_moves_no_cap():
                 given.append(False)
         answers.append(given)
     assert answers == [[True, False, True]] * 2
+
+
+def test_releases_with_other_keys_count_twice_about_rows_that_share_all_keys(ledger):
+    """A user's rows with one country are in many emoji, so the account is about both keys."""
+    rules = policy(
+        {"bounding": "unit_partition", "epsilon": 4, "delta": 1e-6}, bounding=["unit_partition"]
+    )
+    by_country, by_emoji = (
+        PrivacyUnit(("user_id",), bounding="unit_partition", keys=(key,))
+        for key in ("country", "emoji")
+    )
+    for number in range(2):
+        ledger.reserve(
+            request(f"c{number}", charge(mechanisms=laplace(1.0), unit=by_country)), rules
+        )
+    with pytest.raises(RefusedError):
+        ledger.reserve(request("e", charge(mechanisms=laplace(1.0), unit=by_emoji)), rules)
+    ledger.reserve(request("c2", charge(mechanisms=laplace(1.0), unit=by_country)), rules)
+
+
+def test_keys_of_a_charge_are_read_back(ledger):
+    unit = PrivacyUnit(("user_id",), bounding="unit_partition", keys=("b", "k"))
+    rules = policy({"bounding": "unit_partition", "epsilon": 4}, bounding=["unit_partition"])
+    ledger.reserve(request("c", charge(unit=unit)), rules)
+    (release,) = ledger.book().charged("events")
+    assert release.charge.unit == unit

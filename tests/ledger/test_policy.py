@@ -16,6 +16,7 @@ GOOD = """
 datasets:
   events:
     columns: [user_id, country]
+    time: at
     min_pre_threshold: 10
     caps:
       - {unit: user_id, per: release, epsilon: 1, delta: 1e-8}
@@ -68,43 +69,43 @@ def test_the_digest_is_of_what_it_says_and_not_of_how_it_is_written(tmp_path):
         (
             "per: 28 days",
             "per: fortnight",
-            "8:30: datasets.events.caps[1].per: is the text 'fortnight'; allowed: release, day, "
+            "9:30: datasets.events.caps[1].per: is the text 'fortnight'; allowed: release, day, "
             "week, month, year, lifetime, or a number of days such as 28 days",
         ),
-        ("per: 28 days", "per: 0 days", "8:30: datasets.events.caps[1].per: is the text '0 days'"),
+        ("per: 28 days", "per: 0 days", "9:30: datasets.events.caps[1].per: is the text '0 days'"),
         (
             "every: day",
             "evry: day",
-            "9:25: datasets.events.caps[2].evry: unknown key; did you mean 'every'?",
+            "10:25: datasets.events.caps[2].evry: unknown key; did you mean 'every'?",
         ),
         (
             "every: day",
             "every: year",
-            "9:32: datasets.events.caps[2].every: is the text 'year'; allowed: day, week, month",
+            "10:32: datasets.events.caps[2].every: is the text 'year'; allowed: day, week, month",
         ),
         (
             "rho: 4",
             "rho: 4, epsilon: 1",
-            "10:9: datasets.events.caps[3]: has both or none of epsilon and rho; allowed: one",
+            "11:9: datasets.events.caps[3]: has both or none of epsilon and rho; allowed: one",
         ),
-        ("rho: 4, ", "", "10:9: datasets.events.caps[3]: has both or none of epsilon and rho"),
-        ("rho: 4", "rho: -4", "10:30: datasets.events.caps[3].rho: is -4"),
-        ("epsilon: 3", "epsilon: 0", "8:48: datasets.events.caps[1].epsilon: is 0"),
-        ("delta: 1e-6", "delta: 1", "10:40: datasets.events.caps[3].delta: is 1"),
+        ("rho: 4, ", "", "11:9: datasets.events.caps[3]: has both or none of epsilon and rho"),
+        ("rho: 4", "rho: -4", "11:30: datasets.events.caps[3].rho: is -4"),
+        ("epsilon: 3", "epsilon: 0", "9:48: datasets.events.caps[1].epsilon: is 0"),
+        ("delta: 1e-6", "delta: 1", "11:40: datasets.events.caps[3].delta: is 1"),
         (
             "unit: user_id, rho",
             "bounding: unit, rho",
-            "10:9: datasets.events.caps[3]: columns are",
+            "11:9: datasets.events.caps[3]: columns are",
         ),
         (
             "min_pre_threshold: 10",
             "min_pre_threshold: 0",
-            "5:24: datasets.events.min_pre_threshold: is the number 0; allowed: a whole number",
+            "6:24: datasets.events.min_pre_threshold: is the number 0; allowed: a whole number",
         ),
         (
             "    min_pre_threshold: 10",
             "    min_prethreshold: 10",
-            "5:5: datasets.events.min_prethreshold: unknown key; did you mean 'min_pre_threshold'?",
+            "6:5: datasets.events.min_prethreshold: unknown key; did you mean 'min_pre_threshold'?",
         ),
         (
             "    columns: [user_id, country]\n",
@@ -119,6 +120,35 @@ def test_a_problem_is_named_at_its_place(tmp_path, old, new, expected):
     found = problems(tmp_path, GOOD.replace(old, new))
     assert len(found) == 1, found
     assert found[0].startswith(expected), found[0]
+
+
+@pytest.mark.parametrize(
+    ("cap", "is_fine"),
+    [
+        ("epsilon: 1", True),
+        ("epsilon: 1, per: release", True),
+        ("epsilon: 1, every: day", False),
+        ("epsilon: 1, per: month", False),
+        ("epsilon: 1, per: 28 days", False),
+    ],
+)
+def test_caps_that_count_by_days_need_to_know_which_days(tmp_path, cap, is_fine):
+    """Else a row is in two releases, of days of two columns, and counts in neither twice."""
+    text = f"datasets: {{events: {{columns: [a], caps: [{{unit: a, {cap}}}]}}}}"
+    if is_fine:
+        load(tmp_path, text)
+    else:
+        (found,) = problems(tmp_path, text)
+        assert "datasets.events.caps[0]: counts by days; allowed: with the key 'time'" in found
+
+
+@pytest.mark.parametrize("scope", ["date(at)", "time_bucket(at, '1 week')"])
+def test_a_time_scope_is_not_written_as_a_column(tmp_path, scope):
+    """As one, it would be a unit that no release has, and so count nothing."""
+    dataset = f'columns: [a, at], time: at, caps: [{{unit: [a, "{scope}"], epsilon: 1}}]'
+    (found,) = problems(tmp_path, f"datasets: {{events: {{{dataset}}}}}")
+    assert f"datasets.events.caps[0].unit: has {scope!r}" in found
+    assert "allowed: the other columns, with every: day, week or month" in found
 
 
 def test_a_dataset_without_caps_is_no_policy(tmp_path):

@@ -72,6 +72,8 @@ def test_other_words_are_refused():
         ({"columns": ("a",), "bounding": "row"}, "none with bounding row"),
         ({"columns": ("a",), "every": "year"}, "every is 'year'"),
         ({"columns": ("a",), "adjacency": "swap"}, "adjacency is 'swap'"),
+        ({"columns": ("a",), "keys": ("k",)}, "with unit_partition"),
+        ({"columns": ("a",), "bounding": "unit_partition", "keys": ("k", "b")}, "sorted"),
     ],
 )
 def test_units_that_are_none_are_refused(settings, text):
@@ -132,6 +134,8 @@ def test_user_days_of_one_user_are_as_many_as_the_days_of_the_window():
 
 ROW = PrivacyUnit((), "day", bounding="row")
 PAIR = PrivacyUnit(("u",), bounding="unit_partition")
+BY_K = PrivacyUnit(("u",), bounding="unit_partition", keys=("k",))
+BY_K_AND_B = PrivacyUnit(("u",), bounding="unit_partition", keys=("b", "k"))
 BOTH = PrivacyUnit(("device", "u"))
 ONE = PrivacyUnit(("u",))
 REPLACED = PrivacyUnit(("u",), adjacency="replace")
@@ -148,6 +152,9 @@ REPLACED = PrivacyUnit(("u",), adjacency="replace")
         (ONE, ROW, None),
         (PAIR, ROW, None),
         (PAIR, PAIR, 1),
+        (BY_K, BY_K, 1),
+        (BY_K_AND_B, BY_K, 2),
+        (PAIR, BY_K, 2),
         (PAIR, ONE, 2),
         (ROW, ROW, 1),
         (ROW, ONE, 2),

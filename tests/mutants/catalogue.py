@@ -10,6 +10,8 @@ from accounting_mutants import ACCOUNTING
 from bounding_mutants import BOUNDING, DIRT
 from config_mutants import CONFIG, KEYS_AND_LEVELS, LISTED_KEYS
 from engine_mutants import ENGINE
+from gate_mutants import GATES
+from guard_mutants import GUARDED
 from ledger_mutants import LEDGER
 from manifest_mutants import MANIFESTS
 from once_mutants import ONCE_ONLY
@@ -41,7 +43,9 @@ MUTANTS = [
     *PLAN_FILES,
     *LEDGER,
     *ONCE_ONLY,
+    *GUARDED,
     *TUNING,
     *MANIFESTS,
     *REPORT,
+    *GATES,
 ]

@@ -5,8 +5,9 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 
@@ -15,12 +16,21 @@ from pipelines.plan import plan_release
 from pipelines.run import run_release
 from pipelines.spec import load_release
 
-COMMAND = Path(sys.executable).with_name("dp-release")
 SECONDS = 50
 DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")
 """Files of every publication beside its tables."""
 USERS = [f"u{number}" for number in range(60)]
+TODAY = date(2027, 1, 4)
+"""What the clock shows in tests, so that the periods of their releases are over."""
 MONDAYS = [datetime(2026, 11, day, 12) for day in (2, 9, 16)]
+
+
+_ON_THAT_DAY = f"""
+from datetime import date
+from pipelines import cli, clock
+clock.today = lambda: date({TODAY.year}, {TODAY.month}, {TODAY.day})
+cli.main()
+"""
 
 
 def write_release(folder, *, epsilon=1.0, metrics="n: count", input_more="", more=""):
@@ -48,13 +58,15 @@ def write_weekly(folder, **more):
 
 def run(config, **options):
     """Runs it here."""
+    today = options.pop("today", TODAY)
     release = load_release(config)
-    return run_release(release, plan_release(release), **options)
+    with patch("pipelines.clock.today", lambda: today):
+        return run_release(release, plan_release(release), **options)
 
 
 def command(*arguments, program=None):
     """Runs `dp-release`, or a program that calls its `main`."""
-    start = [COMMAND] if program is None else [sys.executable, "-c", program]
+    start = [sys.executable, "-c", program or _ON_THAT_DAY]
     return subprocess.run(
         [*start, *map(str, arguments)],
         capture_output=True,

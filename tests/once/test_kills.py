@@ -21,6 +21,7 @@ BEFORE_DRAWING = [
 ]
 DRAWING = [
     Place(*LEDGER, "draw", after=True),
+    Place("pipelines.release_ledger", "ReleaseLedger", "remember", after=True),
     Place("transforms.stages", "", "draw"),
     Place("transforms.stages", "", "draw", after=True),
     Place("pipelines.drawing", "", "read_staged", after=True),

@@ -174,7 +174,8 @@ def test_plan_shows_the_ledger_before_and_after(tmp_path):
     config = write_weekly(tmp_path, more="policy: policy.yaml\n")
     assert shown("plan", write_release(tmp_path))["ledger"] is None
     config = write_weekly(tmp_path, more="policy: policy.yaml\n")
-    write_policy(tmp_path, "{unit: user, per: week, epsilon: 1}, {unit: user, epsilon: 1.5}")
+    caps = "{unit: user, per: week, epsilon: 1}, {unit: user, epsilon: 1.5}"
+    write_policy(tmp_path, caps, "time: at, ")
     run(config, period="2026-W45")
     found = shown("plan", config, "--period", "2026-W46")["ledger"]
     assert (found["period"], found["state"]) == ("2026-W46", None)
@@ -209,7 +210,8 @@ def test_plan_goes_on_without_a_ledger_that_cannot_be_read(tmp_path):
 def test_budget_shows_what_is_left_lost_and_spent(tmp_path):
     config = write_weekly(tmp_path, more="policy: policy.yaml\n")
     config.write_text(config.read_text().replace("unit: user", "unit: [user, date(at)]"))
-    write_policy(tmp_path, "{unit: user, every: day, epsilon: 1.5}, {unit: user, epsilon: 40}")
+    caps = "{unit: user, every: day, epsilon: 1.5}, {unit: user, epsilon: 40}"
+    write_policy(tmp_path, caps, "time: at, ")
     for period in ("2026-W45", "2026-W46"):
         run(config, period=period)
     found = shown("budget", config, "--day", "2026-11-09", "--delta", "0")
@@ -252,7 +254,8 @@ def test_budget_says_what_it_cannot_read(tmp_path, arguments, message):
 def test_a_release_of_all_rows_touches_every_day(tmp_path):
     """A cap on user-days has 36,525 cells then; it must not take long."""
     config = write_release(tmp_path, more="policy: policy.yaml\n")
-    write_policy(tmp_path, "{unit: user, every: day, epsilon: 2.5}, {unit: user, epsilon: 1.5}")
+    caps = "{unit: user, every: day, epsilon: 2.5}, {unit: user, epsilon: 1.5}"
+    write_policy(tmp_path, caps, "time: at, ")
     run(config)
     weekly = config.with_name("weekly.yaml")
     text = config.read_text().replace("release: r", "release: w\ndataset: r\nperiod: week")

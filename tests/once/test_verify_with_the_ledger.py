@@ -8,7 +8,7 @@ import pytest
 from once_release import command, run, write_release, write_weekly
 
 from pipelines.endings import end_release
-from pipelines.ledger import open_store
+from pipelines.ledger import load_policy, open_store
 from pipelines.periods import read_period
 from pipelines.publication.checksums import SUMS_FILE, sums_of, sums_text
 from pipelines.publication.table_files import table_bytes
@@ -40,6 +40,22 @@ def reseal(folder):
 
 def test_a_release_agrees_with_its_ledger(config):
     assert problems(config) == ""
+
+
+def test_the_manifest_says_which_policy_it_was_held_to(tmp_path):
+    config = write_release(tmp_path, more="policy: policy.yaml\n")
+    policy = "datasets: {r: {columns: [user, country], caps: [{unit: user, epsilon: 9}]}}"
+    (tmp_path / "policy.yaml").write_text(policy)
+    run(config)
+    digest = load_policy(tmp_path / "policy.yaml").digest
+    assert problems(config) == ""
+    manifest = json.loads((tmp_path / "out" / "datapackage.json").read_text(encoding="utf-8"))
+    assert manifest["publication"]["ledger"]["policy"] == digest
+    assert f"held to the policy sha256 {digest}" in json.dumps(manifest["privacy"])
+    manifest["publication"]["ledger"]["policy"] = ""
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (tmp_path / "out" / "datapackage.json").write_text(text, encoding="utf-8")
+    assert f'ledger: the policy is ""; it should be "{digest}"' in problems(config)
 
 
 def test_so_does_a_release_of_a_period_and_its_correction(tmp_path):

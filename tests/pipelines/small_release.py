@@ -60,6 +60,12 @@ def write_release(
     return config
 
 
+def files_of(kind, files, folders="", lines="user: string, country: string"):
+    """Returns what stands after `input:` for files of a kind: JSON lines declare their members."""
+    types = ", ".join(filter(None, [folders, lines if kind == "jsonl" else ""]))
+    return f"files: '{files}'" + (f", types: {{{types}}}" if types else "")
+
+
 def checked(config):
     """Checks the input of a config, as `run` does before it reads rows."""
     release = load_release(config)

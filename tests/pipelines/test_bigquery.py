@@ -19,6 +19,8 @@ from pipelines.check import release_input
 from pipelines.drawing import unit_shards
 from pipelines.periods import read_period
 from pipelines.plan import plan_release
+from pipelines.plan.file import plan_file
+from pipelines.release_ledger import ReleaseLedger
 from pipelines.run import run_release
 from pipelines.spec import load_release
 from transforms.text_types import POLARS_TYPES
@@ -214,3 +216,22 @@ def test_values_become_the_declared_type_or_null(kind, values, expected):
 def test_a_missing_value_is_null_and_other_columns_are_left_out():
     table = rows_to_table([{"a": 1, "more": 2}, {}], {"a": "int", "b": "string"})
     assert table.to_pylist() == [{"a": 1, "b": None}, {"a": None, "b": None}]
+
+
+@pytest.mark.parametrize(
+    ("restriction", "columns"),
+    [
+        ("country != 'XX'", {"country"}),
+        ("REGEXP_CONTAINS(secret.note, r'x') AND `odd name` IN (1, 2)", {"secret", "odd name"}),
+        ("DATE(_PARTITIONTIME) = '{first}'", {"_PARTITIONTIME"}),
+        ("a = ", {"a = "}),
+    ],
+)
+def test_a_policy_sees_the_columns_of_the_restriction(tmp_path, restriction, columns):
+    source = f'bigquery: {{table: my-project.events.emoji, row_restriction: "{restriction}"}}'
+    release = load_release(write_config(tmp_path, source.replace("{first}", "2026-11-01")))
+    plan = plan_release(release)
+    period = read_period(None, None)
+    request = ReleaseLedger.of(release).request(plan, plan_file(release, plan), period)
+    expected = {column.replace("{first}", "2026-11-01") for column in columns}
+    assert set(request.columns) == expected | {"user", "country"}

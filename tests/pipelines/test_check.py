@@ -137,7 +137,8 @@ def test_a_file_of_0_bytes_among_others_has_no_rows(folder, files):
 def test_json_lines_of_0_bytes_have_no_rows(folder):
     """They have no header: whether a release runs must not tell whether there is a row."""
     (folder / "data" / "a.jsonl").touch()
-    config = GOOD.replace("data/*.parquet", "data/*.jsonl")
+    members = "optional: [user_id, country, day, dwell]"
+    config = GOOD.replace("data/*.parquet", f"data/*.jsonl\n  {members}")
     read, _ = check(folder, config)
     assert [Path(file.path).name for file in read] == ["a.jsonl"]
 

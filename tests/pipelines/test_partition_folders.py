@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_release import checked, problems, read_rows, run, write_config
+from small_release import checked, files_of, problems, read_rows, run, write_config
 
 from pipelines.inputs import match_files
 from pipelines.plan import plan_release
@@ -86,7 +86,7 @@ def write(frame, path):
 def test_each_row_has_the_value_of_its_own_folder(tmp_path, kind):
     write_days(tmp_path, kind)
     config = write_config(
-        tmp_path, f"files: events/dt=*/*.{kind}, types: {{dt: date}}", keys="dt, country"
+        tmp_path, files_of(kind, f"events/dt=*/*.{kind}", "dt: date"), keys="dt, country"
     )
     rows = read_rows(config)
     assert rows.schema["dt"] == pl.Date

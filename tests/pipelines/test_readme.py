@@ -114,7 +114,7 @@ def planned(text, folder):
     (folder / "data" / "emoji_countries.csv").write_text("country\nUS\nDE\n")
     (folder / "regions.csv").write_text("country,region\nDE,Europe\n")
     shown = yaml.safe_load(text)
-    assert set(shown) <= {*PART, "title", "about", "dataset", "period", "ledger", "policy"}
+    assert set(shown) <= {*PART, "title", "about", "dataset", "period", "gates", "ledger", "policy"}
     (folder / "release.yaml").write_text(yaml.safe_dump({**PART, **shown}))
     return plan_release(load_release(folder / "release.yaml"))
 

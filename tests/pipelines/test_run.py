@@ -517,7 +517,11 @@ def test_dirty_rows_change_no_exit_code_no_message_and_no_line_of_output(tmp_pat
         folder = tmp_path / str(dirty)
         folder.mkdir()
         write_events(folder, kind, dirty=dirty)
-        types = "" if kind == "parquet" else ", types: {day: date}"
+        types = {
+            "parquet": "",
+            "csv": ", types: {day: date}",
+            "jsonl": ", types: {day: date, user: string, country: string, dwell: float}",
+        }[kind]
         config = write_tables(folder, KNOWN, source=f"files: in.{kind}{types}")
         done = command("run", config)
         lines = [NUMBER.sub("#", line).split() for line in done.stdout.splitlines()]

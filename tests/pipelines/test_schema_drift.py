@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_release import checked, problems, read_rows, run, write_config
+from small_release import checked, files_of, problems, read_rows, run, write_config
 
 from pipelines import inputs, sources
 from pipelines.failures import RunError
@@ -150,7 +150,8 @@ def write_two(folder, kind):
 @pytest.mark.parametrize("kind", ["parquet", "csv", "avro", "jsonl"])
 def test_an_optional_column_is_null_where_a_file_lacks_it(tmp_path, kind):
     write_two(tmp_path, kind)
-    rows = read_rows(write_config(tmp_path, f"files: '*.{kind}', optional: [country]"))
+    source = files_of(kind, f"*.{kind}", lines="user: string")
+    rows = read_rows(write_config(tmp_path, f"{source}, optional: [country]"))
     assert rows.rows() == [("u", "DE"), ("v", "FR"), ("u", None), ("v", None)]
 
 

@@ -35,6 +35,8 @@ tables:
 output: {{folder: out}}
 """
 
+LINES = "user: string, version: string, country: string, text: string"
+
 START = datetime(2026, 11, 9, 22)
 ROWS = pl.DataFrame(
     [
@@ -78,7 +80,9 @@ def test_emoji_of_texts_are_counted_by_person_and_day(folder, file):
         ROWS.write_parquet(folder / file)
     else:
         ROWS.write_ndjson(folder / file)
-        config = config.replace("{file}\n", "{file}\n  types: {{time: timestamp}}\n")
+        config = config.replace(
+            "{file}\n", f"{{file}}\n  types: {{{{time: timestamp, {LINES}}}}}\n"
+        )
     tables = run(folder, file, config)
     assert tables["by_emoji"].height == 6
     for row in tables["by_emoji"].iter_rows(named=True):

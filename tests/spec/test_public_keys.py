@@ -188,7 +188,7 @@ def test_a_file_name_is_not_a_glob(frame, tmp_path):
 
 def test_a_csv_file_is_read_as_the_type_of_a_text_input(frame, tmp_path):
     (tmp_path / "k.csv").write_text("zip,hour\n007,7\nNA,8\n")
-    keys = frame("k.csv", keys=["zip", "hour"], format="jsonl", types={"hour": "int"})
+    keys = frame("k.csv", keys=["zip", "hour"], format="csv", types={"hour": "int"})
     assert keys.rows() == [("007", 7), ("NA", 8)]
 
 

@@ -219,6 +219,8 @@ def test_a_key_can_be_summed_when_its_type_is_given(write):
 @pytest.mark.parametrize("extension", ["parquet", "csv", "jsonl"])
 def test_the_format_is_inferred_from_the_extension(write, extension):
     source = {"files": [f"a/*.{extension}", f"gs://b/c.{extension}"]}
+    if extension == "jsonl":
+        source["optional"] = ["u", "k"]
     assert load_release(write(input=source)).spec.input.file_format == extension
 
 
