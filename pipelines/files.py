@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
+_PLAIN = CompressionTypes.UNCOMPRESSED
 
 
 class InputError(Exception):
@@ -28,6 +31,18 @@ def open_file(path: str) -> BinaryIO:
 def is_local(path: str) -> bool:
     """Returns whether a path is on this machine's file system."""
     return "://" not in path
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Writes a file on any file system that is there as a whole, or not at all."""
+    if not is_local(path):  # An object is, once it is closed.
+        with FileSystems.create(path, compression_type=_PLAIN) as file:
+            file.write(content)
+        return
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
+    with FileSystems.create(partial, compression_type=_PLAIN) as file:
+        file.write(content)
+    FileSystems.rename([partial], [path])
 
 
 def files_in(folder: str) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.files import is_local
+from pipelines.files import files_in, write_whole
+from pipelines.staged_list import is_list
 from pipelines.storage.storage import Where
 
 
@@ -41,14 +41,7 @@ class StageTable(beam.DoFn):
         digest = hashlib.sha256(content).hexdigest()[:16]
         shard = drawn.schema.metadata[b"shard"].decode()
         path = FileSystems.join(self._folder, f"{self._name}-{shard}-{digest}.parquet")
-        if is_local(path):
-            partial = f"{path}.{uuid.uuid4().hex}.partial"
-            with FileSystems.create(partial) as file:
-                file.write(content)
-            FileSystems.rename([partial], [path])
-        else:  # An object is there as a whole, once it is closed.
-            with FileSystems.create(path) as file:
-                file.write(content)
+        write_whole(path, content)
         yield path
 
 
@@ -63,10 +56,10 @@ def staged_files(folder: Where) -> Iterator[Path]:
         yield folder
         return
     with TemporaryDirectory(prefix="dp-release-") as temporary:
-        (found,) = FileSystems.match([FileSystems.join(folder, "*.parquet")])
-        for one in found.metadata_list:
-            with FileSystems.open(one.path) as file:
-                (Path(temporary) / one.path.rpartition("/")[2]).write_bytes(file.read())
+        wanted = (path for path in files_in(folder) if path.endswith(".parquet") or is_list(path))
+        for path in wanted:
+            with FileSystems.open(path) as file:
+                (Path(temporary) / path.rpartition("/")[2]).write_bytes(file.read())
         yield Path(temporary)
 
 
