@@ -34,10 +34,9 @@ tell a dead run from a slow one. Still one draw comes out, for these reasons:
 
 So a takeover is safe at any moment: it costs the work of the run that is replaced, never a second
 draw that is seen. When one is meant is another question, and no clock can answer it; a run takes
-over from attempt n where that attempt has the note `ended` (it failed, was interrupted, or left a
-job that drew twice), or
-where the caller names n, who has seen that its run is dead. An attempt whose values are frozen is
-not replaced: any run may tell the ledger of them.
+over from attempt n where that attempt has the note `ended` (it failed, was interrupted, or is that
+of a job that drew twice), or where the caller names n, who has seen that its run or job is dead. An
+attempt whose values are frozen is not replaced: any run may tell the ledger of them.
 """
 
 from __future__ import annotations
