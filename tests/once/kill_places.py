@@ -10,11 +10,8 @@ import {module} as owner
 for step in {owner!r}.split(".") if {owner!r} else []:
     owner = getattr(owner, step)
 original = getattr(owner, {name!r})
-calls = 0
 def killed(*arguments, **named):
-    global calls
-    calls += 1
-    if calls < {call}:
+    if not "".join(map(str, arguments[:1])).endswith({of!r}):
         return original(*arguments, **named)
     if {after}:
         original(*arguments, **named)
@@ -33,12 +30,13 @@ class Place:
     owner: str
     name: str
     after: bool = False
-    call: int = 1
+    of: str = ""
+    """How the first argument of the call ends."""
 
     def __str__(self):
-        number = f" {self.call}" if self.call > 1 else ""
+        calls = f" of {self.of}" if self.of else ""
         return (
-            f"{'after' if self.after else 'before'} {self.owner or self.module}.{self.name}{number}"
+            f"{'after' if self.after else 'before'} {self.owner or self.module}.{self.name}{calls}"
         )
 
     @property

@@ -45,7 +45,7 @@ PUBLISHED = [
     Place(*LEDGER, "publish", after=True),
     Place(*OUTLET, "promote"),
     Place("pipelines.output", "shutil", "copytree", after=True),
-    Place("pipelines.output", "Path", "rename", call=4),
+    Place("pipelines.output", "Path", "rename", of=".building"),
     Place(*OUTLET, "promote", after=True),
 ]
 STATES = {
@@ -117,8 +117,8 @@ def test_a_release_that_is_killed_at_every_step_in_turn_comes_out_once(tmp_path)
 
 WITHDRAWING = [
     Place(*LEDGER, "publish", after=True),
-    Place("pipelines.output", "Path", "rename", call=4),
-    Place("pipelines.output", "Path", "rename", call=5),
+    Place("pipelines.publication.place", "", "_sync", after=True),
+    Place("pipelines.output", "Path", "rename", of=".building"),
     Place(*OUTLET, "promote", after=True),
     *both(*LEDGER, "withdraw"),
 ]
