@@ -9,7 +9,7 @@ SPARK_JAR := deploy/spark/target/job-server.jar
 PRISM := .engines/prism
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-quick test-flink test-spark test-prism emulator mutants lint format types bench schema lock clean
+.PHONY: run test test-quick test-flink test-spark test-prism test-deploy emulator mutants lint format types bench schema lock image-lock clean
 
 run: $(VENV)/ready $(EMOJI)/.made  ## Release two recipes: real bike trips, made-up emoji events
 	$(BIN)/dp-release plan configs/bike_stations.yaml
@@ -68,8 +68,18 @@ lock:  ## Pin all dependencies again, with uv
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header \
 	  --quiet --output-file requirements.lock
 
+image-lock:  ## Pin what is in the images, at the versions that are tested
+	uv pip compile pyproject.toml deploy/image/build-requirements.in --extra gcp --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-annotate --quiet \
+	  --constraint requirements.lock --output-file deploy/image/requirements.lock
+
+test-deploy:  ## Files of deploy/, with Dataflow's translation, in an environment with the cloud's packages
+	$(PYTHON) -m venv .venv-cloud
+	.venv-cloud/bin/python -m pip install --quiet --editable '.[cloud]'
+	.venv-cloud/bin/python -m pytest -n 2 tests/deploy
+
 clean:  ## Remove all that was made but releases, and the ledger that knows what they spent
-	rm -rf $(VENV) $(EMOJI) deploy/*/target .engines .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-cloud $(EMOJI) deploy/*/target .engines .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import apache_beam as beam
 import polars as pl
@@ -20,7 +19,7 @@ from pipelines.gates.release_gates import ReleaseGates
 from pipelines.inputs import Input, InputFile, Schema
 from pipelines.key_storage import store_public_keys
 from pipelines.local_blocks import block_folder, full_disk_told
-from pipelines.options import is_local, time_limit
+from pipelines.options import bounding_ram, is_local, time_limit
 from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.prepared import prepared_schema
@@ -37,11 +36,20 @@ from pipelines.window import Window, check_window, input_window
 from pipelines.window_files import files_in_window
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
-from transforms.ptransforms import DrawTables
+from transforms.ptransforms import GATHER_BYTES, DrawTables
 from transforms.rows import canonical_type
 
 SHARD_BYTES = 32 << 20
-"""Input per unit shard."""
+"""Input per unit shard, as long as there are no more than `FEW_SHARDS`."""
+
+FEW_SHARDS = 4096
+"""From here on shards grow first: each batch of rows sends an element to every one of them."""
+
+LARGE_SHARD_BYTES = 128 << 20
+"""Input per unit shard of a large input."""
+
+FEW_TASKS = 4096
+"""From here on reading tasks grow first, as each may send an element to every shard."""
 
 SHARD_PARTITIONS = 1_000_000
 """Public partitions per partition shard."""
@@ -136,13 +144,54 @@ def draw(
         StagingError: Workers staged files that are not in the folder, or the disk became full.
         TimeLimitError: The runner took longer than the options allow.
     """
+    start(checked, key, folder, options)
+    return collect(folder, checked.plan.tables, drawn_keys(checked))
+
+
+def start(checked: CheckedInput, key: HashKey, folder: Where, options: PipelineOptions) -> None:
+    """Has the workers draw, and waits for them if the options do not say otherwise.
+
+    Args:
+        checked: The input, with the plan.
+        key: Secret of the reservation.
+        folder: Where the workers put what they draw.
+        options: Beam options.
+
+    Raises:
+        StagingError: The disk became full.
+        TimeLimitError: The runner took longer than the options allow.
+    """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
     with full_disk_told(folder):
         _run_pipeline(checked, key, folder, options)
-    check_staged(str(folder))
+
+
+def drawn_keys(checked: CheckedInput) -> dict[str, Mapping[str, pl.DataType]]:
+    """Returns the key columns of each table as they are drawn, with their types."""
+    return {table.name: _key_types(table, checked.prepared) for table in checked.plan.tables}
+
+
+def collect(
+    folder: Where, tables: Sequence[TablePlan], keys: Mapping[str, Mapping[str, pl.DataType]]
+) -> dict[str, pl.DataFrame]:
+    """Reads what the workers drew.
+
+    Args:
+        folder: Where they put it.
+        tables: The tables.
+        keys: What `drawn_keys` returned.
+
+    Raises:
+        DrawnTwiceError: A retry of the runner left two draws.
+        StagingError: Not all that they staged is there.
+    """
     with staged_files(folder) as here:
-        return {table.name: _read_staged(here, table, checked.prepared) for table in tables}
+        check_staged(here, folder)
+        return {
+            table.name: read_staged(here, table.name, keys[table.name], table.drawn_columns)
+            for table in tables
+        }
 
 
 @contextmanager
@@ -161,8 +210,14 @@ def input_pipeline(
 
 
 def unit_shards(input_bytes: int) -> int:
-    """Returns the number of unit shards for an input: a power of two, from 16 to 4096."""
-    return min(4096, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
+    """Returns the number of unit shards for an input: a power of two, from 16 to 65536."""
+    few = min(FEW_SHARDS, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
+    return min(1 << 16, max(few, 1 << (input_bytes // LARGE_SHARD_BYTES).bit_length()))
+
+
+def task_bytes(input_bytes: int) -> int:
+    """Returns how much of a file is at least read at once: at most a full batch."""
+    return min(GATHER_BYTES, input_bytes // FEW_TASKS)
 
 
 def partition_shards(tables: Sequence[TablePlan]) -> int:
@@ -183,6 +238,7 @@ def _run_pipeline(
             unit_shards=unit_shards(checked.size),
             partition_shards=partition_shards(plan.tables),
             blocks=block_folder(folder, checked.size, options),
+            bounding_ram=bounding_ram(options),
         )
         staged = tuple(
             tables[table.name] | f"Stage {table.name}" >> _staged(folder, table.name)
@@ -199,7 +255,8 @@ def _staged(folder: Where, table: str) -> beam.PTransform[PCollection[pa.Table],
 def _reading(checked: CheckedInput) -> beam.PTransform[beam.Pipeline, PCollection[pa.Table]]:
     if isinstance(checked.source, BigQueryInput):
         return ReadBigQuery(checked.source)
-    return ReadRows(checked.source, checked.files, checked.read)
+    at_least = task_bytes(checked.size)
+    return ReadRows(checked.source, checked.files, checked.read, at_least)
 
 
 def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
@@ -222,10 +279,7 @@ def _prepared(checked: CheckedInput, rows: PCollection[pa.Table]) -> PCollection
     return rows
 
 
-def _read_staged(folder: Path, table: TablePlan, schema: Schema) -> pl.DataFrame:
-    keys = (
-        {name: canonical_type(name, schema[name]) for name in table.keys}
-        if table.public_keys is None
-        else table.public_keys.schema
-    )
-    return read_staged(folder, table.name, keys, table.drawn_columns)
+def _key_types(table: TablePlan, schema: Schema) -> Mapping[str, pl.DataType]:
+    if table.public_keys is not None:
+        return table.public_keys.schema
+    return {name: canonical_type(name, schema[name]) for name in table.keys}

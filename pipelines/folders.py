@@ -55,13 +55,16 @@ def release_staging(release: LoadedRelease, period: ReleasePeriod, version: int)
     return ReleaseStaging(series_storage(release), f"{period.name}/v{version}")
 
 
-def check_folders(release: LoadedRelease, outlet: Outlet, *, known: bool) -> None:
+def check_folders(
+    release: LoadedRelease, outlet: Outlet, *, known: bool, writes: bool = True
+) -> None:
     """Checks that a release can be published to its place, and that staging is not in it.
 
     Args:
         release: The release series.
         outlet: Where the release goes.
         known: Whether the ledger knows a release of this period.
+        writes: Whether this process will publish; else it needs no access but to read.
 
     Raises:
         ConfigError: It cannot.
@@ -69,7 +72,7 @@ def check_folders(release: LoadedRelease, outlet: Outlet, *, known: bool) -> Non
     try:
         is_unknown = not known and outlet.holds_release()
         there = outlet.listed()
-        problem = outlet.problem()
+        problem = outlet.problem(writes=writes)
     except StorageError as error:
         raise _refusal(release, _OUTPUT, str(error)) from None
     if is_unknown:

@@ -57,8 +57,9 @@ class GcsOutlet:
         """Returns whether there is a pointer; see `Outlet`."""
         return self.folder.read(POINTER_FILE) is not None
 
-    def problem(self) -> str | None:
-        """Returns why the prefix cannot be used; see `Outlet`."""
+    def problem(self, *, writes: bool = True) -> str | None:
+        """Returns why the prefix cannot be used, as readers see; see `Outlet`."""
+        del writes  # Whether an object can be written is known once one is.
         strange = [name for name in self.folder.names() if not _is_ours(name)]
         if strange:
             return (

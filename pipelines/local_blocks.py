@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.options import is_local
 from pipelines.release_staging import StagingError
@@ -97,4 +97,5 @@ def full_disk_told(folder: Path | str) -> Iterator[None]:
 
 
 def _is_spilled(input_bytes: int, options: PipelineOptions) -> bool:
-    return is_local(options) and input_bytes >= SPILL_BYTES
+    is_left = options.view_as(StandardOptions).no_wait_until_finish
+    return is_local(options) and not is_left and input_bytes >= SPILL_BYTES

@@ -1,4 +1,4 @@
-"""Options of the Beam runner, from the command line."""
+"""Options of the Beam runner, from the command line, and those of this program for its pipeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     _BeamArgumentParser,
 )
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.runner import create_runner
+from apache_beam.transforms.resources import parse_resource_hints
 
 from pipelines.failures import RunError
 from pipelines.spec import did_you_mean
@@ -32,6 +34,12 @@ class ReleaseOptions(PipelineOptions):
             "--time_limit_s",
             type=int,
             help="Seconds to wait for a runner that is not the local one.",
+        )
+        parser.add_argument(
+            "--bounding_ram",
+            type=_memory,
+            help="Memory of a worker that bounds a unit shard, such as 16GB, for runners that "
+            "choose workers by it.",
         )
 
 
@@ -60,10 +68,13 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     if standard.runner in (None, "DirectRunner"):
         standard.runner = LOCAL_RUNNER
     try:
-        create_runner(standard.runner)
+        runner = create_runner(standard.runner)
     except (ValueError, ImportError) as error:
         first_line = str(error).splitlines()[0]
         raise OptionError(f"the runner {standard.runner!r} cannot be used: {first_line}") from None
+    problems = PipelineOptionsValidator(parsed, runner).validate()
+    if problems:
+        raise OptionError(f"Beam options: {'; '.join(' '.join(p.split()) for p in problems)}")
     return parsed
 
 
@@ -76,6 +87,17 @@ def time_limit(options: PipelineOptions) -> int | None:
     """Returns the seconds to wait for the runner; None for no limit."""
     seconds: int | None = options.view_as(ReleaseOptions).time_limit_s
     return seconds
+
+
+def bounding_ram(options: PipelineOptions) -> str | None:
+    """Returns the memory of workers that bound units; None for that of any."""
+    memory: str | None = options.view_as(ReleaseOptions).bounding_ram
+    return memory
+
+
+def _memory(text: str) -> str:
+    parse_resource_hints({"min_ram": text})
+    return text
 
 
 class _Parser(_BeamArgumentParser):

@@ -27,8 +27,12 @@ class Outlet(Protocol):
     def holds_release(self) -> bool:
         """Returns whether a release is there."""
 
-    def problem(self) -> str | None:
-        """Returns why no release can be put there; None where one can, as far as is known."""
+    def problem(self, *, writes: bool = True) -> str | None:
+        """Returns why no release can be put there; None where one can, as far as is known.
+
+        Args:
+            writes: Whether this process is to put it there.
+        """
 
     def listed(self) -> Listed | None:
         """Returns what the release is described by; None where none can be read."""
@@ -75,7 +79,7 @@ class LocalOutlet:
         """Returns whether the folder has a plan; see `Outlet`."""
         return is_published(self.place)
 
-    def problem(self) -> str | None:
+    def problem(self, *, writes: bool = True) -> str | None:
         """Returns why the folder cannot be used; see `Outlet`."""
         folder = self.place
         if not may_replace(folder):
@@ -92,7 +96,7 @@ class LocalOutlet:
         if not nearest.is_dir():
             return f"{folder} cannot be made: {nearest} is not a folder"
         for place in (nearest, folder):
-            if place.exists() and not os.access(place, os.W_OK):
+            if writes and place.exists() and not os.access(place, os.W_OK):
                 return f"{place} cannot be written to"
         return None
 

@@ -5,6 +5,7 @@
                                  its values are drawn
         attempt-<number>/        one attempt to draw, numbered as in the ledger
             shards/              what the workers write, and the shuffle of a large local run
+            launched/            what is known of a job that nobody waits for, until it is given up
             drawn/               all values of the attempt, frozen
             publication/         the files that are rendered from them, frozen
             ended                note of a run that it will not freeze this attempt any more
@@ -14,7 +15,8 @@
 Here (a folder of this machine): the folder of an attempt is made before the ledger is told of the
 attempt, and is there as long as the ledger names it. So whoever holds the lock of the staging and
 finds the folder of the attempt under way knows that this attempt was made here, by a run that is
-dead. Where the folder is missing, the attempt is somebody else's.
+dead, unless it left the draw to a job and noted that in `launched`. Where the folder is missing,
+the attempt is somebody else's.
 
 In a bucket, runs on several machines share the staging, nothing keeps them apart, and nobody can
 tell a dead run from a slow one. Still one draw comes out, for these reasons:
@@ -25,15 +27,16 @@ tell a dead run from a slow one. Still one draw comes out, for these reasons:
 2. A run never deletes or changes anything of an attempt that the ledger still names. What an
    attempt wrote is deleted after `drawing n + 1` is in the ledger, and from then on `drawn` is
    refused to attempt n. So no run freezes an attempt of which a part was deleted, and has it
-   accepted: if it froze before, the ledger refuses it now, alive or not.
+   accepted: if it froze before, the ledger refuses it now, alive or not. `shards` alone are deleted
+   before, once they are frozen: whoever reads them meanwhile misses files of the list and gives up.
 3. All values that are published come from the frozen set whose digest is in the `drawn` entry, of
    which the ledger takes one.
 
 So a takeover is safe at any moment: it costs the work of the run that is replaced, never a second
 draw that is seen. When one is meant is another question, and no clock can answer it; a run takes
-over from attempt n where that attempt left the note `ended` (it failed, or was interrupted), or
-where the caller names n, who has seen that its run is dead. An attempt whose values are frozen is
-not replaced: any run may tell the ledger of them.
+over from attempt n where that attempt has the note `ended` (it failed, was interrupted, or is that
+of a job that drew twice), or where the caller names n, who has seen that its run or job is dead. An
+attempt whose values are frozen is not replaced: any run may tell the ledger of them.
 """
 
 from __future__ import annotations
@@ -58,6 +61,19 @@ _COMPLETENESS = "completeness.json"
 
 class StagingError(StorageError):
     """Values that should be in staging are not; the text says which."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What has to be known of a draw that nobody waits for, to freeze it without its input.
+
+    Attributes:
+        keys: Key columns of each table, with their types.
+        completeness: What gates found about the input.
+    """
+
+    keys: Mapping[str, Mapping[str, pl.DataType]]
+    completeness: Completeness
 
 
 @dataclass(frozen=True)
@@ -94,11 +110,11 @@ class ReleaseStaging:
         """Returns whether it is known here that nobody will freeze an attempt any more."""
         if self.storage.is_shared:
             return self.storage.has(self._of(attempt, "ended"))
-        return self.storage.has(self._of(attempt))
+        return self.storage.has(self._of(attempt)) and not self.is_launched(attempt)
 
     def end(self, attempt: int) -> None:
         """Notes that the run that drew an attempt gives it up."""
-        if self.storage.is_shared:
+        if self.storage.is_shared or self.is_launched(attempt):
             self.storage.create(self._of(attempt, "ended"), b"")
 
     def begin(self, attempt: int) -> None:
@@ -172,6 +188,28 @@ class ReleaseStaging:
                 frame.write_parquet(folder / f"{name}.parquet")
             (folder / PLAN_FILE).write_text(str(planned), encoding="utf-8")
             (folder / _COMPLETENESS).write_text(json.dumps(completeness.to_dict()))
+
+    def note_launch(self, attempt: int, launched: Launched) -> None:
+        """Notes that workers draw an attempt which this process does not wait for."""
+        with self.storage.freezing(self._of(attempt, "launched")) as folder:
+            for name, types in launched.keys.items():
+                pl.DataFrame(schema=types).write_parquet(folder / f"{name}.parquet")
+            (folder / _COMPLETENESS).write_text(json.dumps(launched.completeness.to_dict()))
+
+    def is_launched(self, attempt: int) -> bool:
+        """Returns whether an attempt is left to workers, as `note_launch` noted."""
+        is_given_up = self.storage.has(self._of(attempt, "ended"))
+        return not is_given_up and bool(self.storage.frozen(self._of(attempt, "launched")))
+
+    def launched(self, attempt: int) -> Launched | None:
+        """Returns what `note_launch` noted; None where no attempt is left to workers."""
+        if not self.is_launched(attempt):
+            return None
+        name = self._of(attempt, "launched")
+        with self.storage.thawed(name, self.storage.frozen(name)[0]) as folder:
+            keys = {file.stem: pl.read_parquet_schema(file) for file in folder.glob("*.parquet")}
+            passed = json.loads((folder / _COMPLETENESS).read_bytes())
+            return Launched(keys, Completeness.from_dict(passed))
 
     def drop_shards(self, attempt: int) -> None:
         """Deletes what the workers wrote."""

@@ -11,6 +11,7 @@ What a kill leaves, and what the next run does:
 | before it is reserved | nothing | begins |
 | before the ledger is told of an attempt | `reserved` | draws, as attempt 1 |
 | while it draws | `drawing` | deletes the attempt and draws again, as the next one |
+| never: it launched a job and left (`detach`) | `drawing` | takes up what the job has drawn |
 | after all values are frozen | `drawing` | says `drawn` of these |
 | before the publication is decided on | `drawn` | renders the frozen values |
 | before the files are in place | `published` | puts the frozen files in place |
@@ -30,6 +31,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+
+from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines import clock
 from pipelines.failures import RunError, failures
@@ -80,6 +83,7 @@ def run_release(
     period: str | None = None,
     correct: str | None = None,
     report: bool = False,
+    detach: bool = False,
     incomplete: bool = False,
     replace_attempt: int | None = None,
 ) -> Run:
@@ -93,9 +97,11 @@ def run_release(
         correct: Why a published release is replaced by a new version; None for no correction. The
             same reason for the same plan is the same correction.
         report: Publish an HTML page with the tables.
+        detach: Whether to start the workers and leave; `publish_release` goes on when they are
+            done.
         incomplete: Publish with a status what a gate would stop as incomplete.
-        replace_attempt: Number of an attempt to draw that the caller knows to be dead, where the
-            staging is in a bucket and cannot tell; None for none.
+        replace_attempt: Number of an attempt to draw that the caller knows to be dead, where
+            that cannot be told: it is a launched job, or staging is in a bucket; None for none.
 
     Returns:
         What there is.
@@ -110,7 +116,9 @@ def run_release(
             or took longer than its options allow.
     """
     options = pipeline_options(beam_options)
-    steps = _steps(release, plan, period, incomplete=incomplete, report=report)
+    if detach:
+        options.view_as(StandardOptions).no_wait_until_finish = True
+    steps = _steps(release, plan, period, incomplete=incomplete, report=report, detach=detach)
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.look(correct)
@@ -118,6 +126,9 @@ def run_release(
         is_new = steps.found is None or steps.found.state != "published"
         steps.reserve()
         steps.draw(options, replace_attempt)
+        if detach:
+            assert steps.found is not None
+            return Run(steps.found, steps.outlet.place, [], is_new, NOT_LOOKED_AT)
         return _published(steps, is_new=is_new)
 
 
@@ -131,6 +142,8 @@ def publish_release(
 ) -> Run:
     """Publishes a release whose values are drawn; reads no input and draws nothing.
 
+    What a launched job has drawn is frozen first.
+
     Raises:
         LedgerError: They are not.
         ConfigError, RunError: As `run_release`.
@@ -138,13 +151,16 @@ def publish_release(
     steps = _steps(release, plan, period, incomplete=incomplete, report=report)
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.aim(None)
+        is_new = steps.found is not None and steps.found.state != "published"
+        if steps.found is not None:
+            steps.take_up()
         if steps.found is None or steps.found.state not in ("drawn", "published"):
             state = "not reserved" if steps.found is None else steps.found.state
             raise LedgerError(
                 f"{steps.key} is {state}; allowed: drawn or published, which dp-release run does"
             )
         steps.check_folders()
-        return _published(steps, is_new=steps.found.state == "drawn")
+        return _published(steps, is_new=is_new)
 
 
 def _steps(
@@ -154,6 +170,7 @@ def _steps(
     *,
     incomplete: bool,
     report: bool,
+    detach: bool = False,
 ) -> RunSteps:
     try:
         period = read_period(release.spec.period, text)
@@ -163,7 +180,7 @@ def _steps(
     outlet = release_outlet(release, period)
     planned = plan_file(release, plan)
     gates = ReleaseGates(release, period, clock.today(), incomplete)
-    return RunSteps(ReleaseLedger.of(release), plan, planned, gates, outlet, report)
+    return RunSteps(ReleaseLedger.of(release), plan, planned, gates, outlet, report, detach)
 
 
 def _published(steps: RunSteps, *, is_new: bool) -> Run:

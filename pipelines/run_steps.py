@@ -10,7 +10,14 @@ import polars as pl
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.baselines import fit_baselines
-from pipelines.drawing import CheckedInput, check_release_input, draw
+from pipelines.drawing import (
+    CheckedInput,
+    check_release_input,
+    collect,
+    draw,
+    drawn_keys,
+    start,
+)
 from pipelines.folders import check_folders, release_staging
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
@@ -24,9 +31,12 @@ from pipelines.publication.completeness import Completeness
 from pipelines.publication.content import Content
 from pipelines.publication.facts import Facts, now, software
 from pipelines.release_ledger import ReleaseLedger
-from pipelines.release_staging import ReleaseStaging, StagingError
+from pipelines.release_staging import Launched, ReleaseStaging, StagingError
 from pipelines.report.files import add_report
+from pipelines.staged_list import is_listed
 from pipelines.staging import DrawnTwiceError
+from pipelines.storage.storage import Where
+from transforms.hashing import HashKey
 
 _UNDER_WAY = ("reserved", "drawing", "drawn")
 
@@ -45,6 +55,7 @@ class RunSteps:
         gates: What has to be there; they know the period of the release.
         outlet: Where it is published.
         with_report: Whether an HTML page is published with the tables.
+        detach: Whether it ends when workers are launched; `take_up` goes on when they are done.
         without_report: Why there is none, though there should be; None otherwise.
         key: Which release it is; its version is known after `aim`.
         reason: Why it is a correction; empty for none.
@@ -57,6 +68,7 @@ class RunSteps:
     gates: ReleaseGates
     outlet: Outlet
     with_report: bool = False
+    detach: bool = False
     without_report: str | None = field(default=None, init=False)
     key: ReleaseKey = field(init=False)
     reason: str = field(default="", init=False)
@@ -124,7 +136,9 @@ class RunSteps:
 
     def check_folders(self) -> None:
         """Checks that the release can be published to its folder; see `pipelines.folders`."""
-        check_folders(self.ledger.release, self.outlet, known=self._is_known)
+        check_folders(
+            self.ledger.release, self.outlet, known=self._is_known, writes=not self.detach
+        )
 
     def check_disk(self, options: PipelineOptions) -> None:
         """Checks that there is room for what a local run keeps on the disk.
@@ -150,7 +164,7 @@ class RunSteps:
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
 
     def draw(self, options: PipelineOptions, replaces: int | None = None) -> None:
-        """Draws the release, or takes up values that a dead run has frozen.
+        """Draws the release, or takes up what a dead run or a launched job has drawn.
 
         A runner that loses a worker late draws again what was staged already. Nobody has seen
         either draw, so this attempt is over, all of it is deleted, and the next one draws: what is
@@ -161,7 +175,7 @@ class RunSteps:
             replaces: Number of an attempt that the caller knows to be dead; None for none.
 
         Raises:
-            LedgerError: Somebody else draws it.
+            LedgerError: Somebody else draws it, or a job that was launched.
             DrawnTwiceError: Workers were lost in all attempts.
         """
         for _ in range(DRAWS - 1):
@@ -177,7 +191,9 @@ class RunSteps:
             return
         dead = found.attempt
         if (frozen := staging.drawn_digest(dead)) is not None:
-            self.found = ledger.drawn(self.key, dead, frozen)
+            self._tell_drawn(dead, frozen)
+            return
+        if self.take_up(replaces):
             return
         if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):
             raise self._under_way(dead)
@@ -197,16 +213,54 @@ class RunSteps:
         self.ledger.remember(found)
         try:
             shards = staging.shards(attempt)
+            if self.detach:
+                self._launch(attempt, secret, shards, options)
+                return
             drawn = draw(self._checked, secret, shards, options)
             staging.freeze(attempt, drawn, self.planned, self._passed)
         except BaseException:
             staging.end(attempt)
-            raise
-        finally:
             staging.drop_shards(attempt)
-        digest = staging.drawn_digest(attempt)
-        assert digest is not None
-        self.found = ledger.drawn(self.key, attempt, digest)
+            raise
+        self._tell_drawn(attempt, staging.drawn_digest(attempt))
+
+    def take_up(self, replaces: int | None = None) -> bool:
+        """Freezes what a launched job has drawn.
+
+        What was drawn twice is over, as in `draw`, and the next run draws or launches anew.
+
+        Args:
+            replaces: Number of an attempt whose job the caller knows to have failed; None for none.
+
+        Returns:
+            Whether there is a launched job whose values are frozen now.
+
+        Raises:
+            LedgerError: There is one that is not done.
+            StagingError: It is done, and files that it staged are not there.
+        """
+        found, staging = self._known(), self.staging
+        attempt = found.attempt
+        if found.state != "drawing" or (launched := staging.launched(attempt)) is None:
+            return False
+        if staging.drawn_digest(attempt) is None:
+            shards = staging.shards(attempt)
+            try:
+                if not is_listed(shards):
+                    raise self._under_way(attempt)
+                drawn = collect(shards, self.plan.tables, launched.keys)
+            except DrawnTwiceError:
+                staging.end(attempt)
+                return False
+            except (LedgerError, StagingError) as error:
+                if self._may_replace(attempt, replaces):
+                    return False
+                if isinstance(error, LedgerError):
+                    raise
+                raise StagingError(f"{error}, with --replace-attempt {attempt}") from None
+            staging.freeze(attempt, drawn, self.planned, launched.completeness)
+        self._tell_drawn(attempt, staging.drawn_digest(attempt))
+        return True
 
     def publish(self) -> list[Published]:
         """Publishes what is drawn, and withdraws the versions that it corrects.
@@ -241,6 +295,21 @@ class RunSteps:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
         return published_tables(self.plan, rendered, self.outlet.files) if rendered else []
 
+    def _launch(
+        self, attempt: int, secret: HashKey, shards: Where, options: PipelineOptions
+    ) -> None:
+        """Starts the workers and notes it; without the note, the attempt is over."""
+        assert self._checked is not None
+        start(self._checked, secret, shards, options)
+        self.staging.note_launch(attempt, Launched(drawn_keys(self._checked), self._passed))
+        self.found = self.ledger.ledger.book().releases[self.key]
+
+    def _tell_drawn(self, attempt: int, digest: str | None) -> None:
+        """Tells the ledger of frozen values."""
+        assert digest is not None
+        self.staging.drop_shards(attempt)
+        self.found = self.ledger.ledger.drawn(self.key, attempt, digest)
+
     @property
     def _is_drawn(self) -> bool:
         return self.found is not None and self.found.state in ("drawn", "published")
@@ -251,11 +320,19 @@ class RunSteps:
 
     def _may_replace(self, attempt: int, replaces: int | None) -> bool:
         """Returns whether the caller says that an attempt is dead, where that can be settled."""
-        return self.staging.storage.is_shared and attempt == replaces
+        staging = self.staging
+        can_be = staging.storage.is_shared or staging.is_launched(attempt)
+        return can_be and attempt == replaces
 
     def _under_way(self, attempt: int) -> LedgerError:
         """Returns why an attempt is left alone."""
         folder = self.staging.folder
+        if self.staging.is_launched(attempt):
+            return LedgerError(
+                f"attempt {attempt} to draw {self.key} was launched as a job that has not "
+                f"finished, or whose workers do not share {folder}; allowed: to wait for it, or "
+                f"--replace-attempt {attempt} once it has failed"
+            )
         if self.staging.storage.is_shared:
             return LedgerError(
                 f"attempt {attempt} to draw {self.key} in {folder} is under way, or was killed; "

@@ -55,18 +55,21 @@ class ReadRows(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
         files: The files, matched beforehand.
         schema: The type that each column has in all files, from `check_input`; a column that is
             not there is left as it is.
+        at_least: Uncompressed columns that a reading step takes when that is more than
+            `TASK_BYTES`.
     """
 
     source: Input
     files: Sequence[InputFile]
     schema: Schema = field(default_factory=dict)
+    at_least: int = 0
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection[pa.Table]:
         """Wires matching, splitting and reading."""
         tables: PCollection[pa.Table] = (
             pipeline
             | "List files" >> beam.Create([(f.path, f.size, f.folders) for f in self.files])
-            | "Split files" >> beam.ParDo(_SplitFile(self.source))
+            | "Split files" >> beam.ParDo(_SplitFile(self.source, self.at_least))
             | "Spread over workers" >> beam.Reshuffle()
             | "Read columns"
             >> beam.ParDo(_Read(self.source, self.schema)).with_output_types(pa.Table)
@@ -77,13 +80,15 @@ class ReadRows(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
 class _SplitFile(beam.DoFn):
     """Splits a file into reading tasks."""
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, at_least: int) -> None:
         self._source = source
+        self._at_least = at_least
 
     def process(self, file: tuple[str, int, FolderValues]) -> Iterator[_Task]:
         path, size, folders = file
         if self._source.format == "parquet":
-            parts = split_parquet(open_parquet(path), path, self._source.columns, size)
+            opened = open_parquet(path)
+            parts = split_parquet(opened, path, self._source.columns, size, self._at_least)
             for part in parts:
                 yield path, part.row_groups, part.rows, part.size, folders
         else:
@@ -102,15 +107,20 @@ class _Read(beam.DoFn):
 
 
 def split_parquet(
-    file: pq.ParquetFile, path: str, columns: Sequence[str], size: int
+    file: pq.ParquetFile,
+    path: str,
+    columns: Sequence[str],
+    size: int,
+    at_least: int = 0,
 ) -> list[ReadTask]:
-    """Splits a Parquet file into runs of row groups of about `TASK_BYTES`.
+    """Splits a Parquet file into runs of row groups.
 
     Args:
         file: The opened file.
         path: Its path or URL.
         columns: Columns to read.
         size: Bytes of the file.
+        at_least: Uncompressed columns of a task when that is more than `TASK_BYTES`.
 
     Returns:
         Tasks that cover all rows once.
@@ -126,7 +136,7 @@ def split_parquet(
             if column.path_in_schema in columns
         )
         row += group.num_rows
-        if pending >= TASK_BYTES or number == metadata.num_row_groups - 1:
+        if pending >= max(TASK_BYTES, at_least) or number == metadata.num_row_groups - 1:
             share = size * (row - first_row) // max(1, metadata.num_rows)
             tasks.append(ReadTask(path, (first_group, number + 1), (first_row, row), share))
             first_group, first_row, pending = number + 1, row, 0

@@ -4,6 +4,9 @@ A worker that does not share the staging folder writes to a disk of its own, and
 table whose partitions are selected privately would then come out empty, for its full price. So the
 pipeline ends with a list of the files that were staged, and the launcher looks for the list and for
 each file on it.
+
+A job that nobody waits for is done when the list is there: it is written after all else, so that
+nobody takes a part of what is drawn for the whole.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
@@ -19,6 +22,7 @@ from apache_beam.pvalue import PCollection
 
 from pipelines.files import files_in, write_whole
 from pipelines.release_staging import StagingError
+from pipelines.storage.storage import Where
 
 _LIST = "staged-files-"
 
@@ -61,21 +65,24 @@ class _WriteList(beam.DoFn):
         yield path
 
 
-def check_staged(folder: str) -> None:
+def is_listed(folder: Where) -> bool:
+    """Returns whether a folder has the list, so that all workers are done."""
+    return any(map(is_list, files_in(str(folder))))
+
+
+def check_staged(here: Path, folder: Where) -> None:
     """Checks that all that the workers staged is in a folder.
 
     Args:
-        folder: The staging folder, as the launcher sees it.
+        here: A folder on this machine with what the launcher sees of it.
+        folder: The staging folder, for the message.
 
     Raises:
         StagingError: A file, or the list of files, is not there.
     """
-    there = {_name(path): path for path in files_in(folder)}
-    lists = [name for name in there if name.startswith(_LIST) and not name.endswith(".partial")]
-    listed: set[str] = set()
-    for name in lists:
-        with FileSystems.open(there[name], compression_type=_PLAIN) as opened:
-            listed.update(opened.read().decode().split())
+    there = {path.name: path for path in here.iterdir()}
+    lists = [path for name, path in there.items() if is_list(name)]
+    listed = {name for path in lists for name in path.read_text(encoding="utf-8").split()}
     if not lists or listed - there.keys():
         raise StagingError(
             f"workers staged files that are not in {folder} on this machine, so the draw is lost; "
@@ -84,7 +91,9 @@ def check_staged(folder: str) -> None:
         )
 
 
-_PLAIN = beam.io.filesystem.CompressionTypes.UNCOMPRESSED
+def is_list(path: str) -> bool:
+    """Returns whether a file is a list of staged files."""
+    return _name(path).startswith(_LIST) and not path.endswith(".partial")
 
 
 def _named(path: str) -> tuple[int, bytes]:

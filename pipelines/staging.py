@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.files import write_whole
+from pipelines.files import files_in, write_whole
+from pipelines.staged_list import is_list
 from pipelines.storage.storage import Where
 
 
@@ -55,10 +56,10 @@ def staged_files(folder: Where) -> Iterator[Path]:
         yield folder
         return
     with TemporaryDirectory(prefix="dp-release-") as temporary:
-        (found,) = FileSystems.match([FileSystems.join(folder, "*.parquet")])
-        for one in found.metadata_list:
-            with FileSystems.open(one.path) as file:
-                (Path(temporary) / one.path.rpartition("/")[2]).write_bytes(file.read())
+        wanted = (path for path in files_in(folder) if path.endswith(".parquet") or is_list(path))
+        for path in wanted:
+            with FileSystems.open(path) as file:
+                (Path(temporary) / path.rpartition("/")[2]).write_bytes(file.read())
         yield Path(temporary)
 
 

@@ -61,6 +61,11 @@ class BlockFolder:
 
     path: str
 
+    def size(self, place: bytes) -> int:
+        """Returns the bytes of the block at a place, without reading it."""
+        size: int = json.loads(place)[2]
+        return size
+
     def read(self, place: bytes) -> bytes:
         """Reads one block.
 

@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
+from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
@@ -24,6 +25,9 @@ PARTIAL_ROWS = 4_000_000
 THREADS = 2
 """Batches or shards under way at once on one worker."""
 
+METRICS = "dp_release"
+"""Namespace of metrics. They are exact numbers about private data, for those who run a release."""
+
 
 class PreAggregate(beam.DoFn):
     """Gathers tables to batches, and batches to packed contributions per unit shard."""
@@ -32,6 +36,7 @@ class PreAggregate(beam.DoFn):
         self._engine = engine
         self._batch_bytes = batch_bytes
         self._gather_bytes = gather_bytes
+        self._sent = Metrics.distribution(METRICS, "unit_shuffle_element_bytes")
 
     def setup(self) -> None:
         self._encoding: Background[Batch] = Background(THREADS)
@@ -79,9 +84,14 @@ class PreAggregate(beam.DoFn):
         batches, self._batches, self._gathered_bytes = self._batches, [], 0
         for job in self._engine.shards(batches) if batches else []:
             for packed in self._grouping.submit(job):
-                yield from packed
+                yield from self._counted(packed)
         for packed in self._grouping.drain():
-            yield from packed
+            yield from self._counted(packed)
+
+    def _counted(self, packed: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        for _, content in packed:
+            self._sent.update(len(content))
+        return packed
 
 
 class WriteBlocks(beam.DoFn):
@@ -110,6 +120,7 @@ class BoundUnits(beam.DoFn):
     def __init__(self, engine: Engine, blocks: BlockFolder | None = None) -> None:
         self._engine = engine
         self._blocks = blocks
+        self._shards = Metrics.distribution(METRICS, "unit_shard_bytes")
 
     def setup(self) -> None:
         self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
@@ -120,9 +131,11 @@ class BoundUnits(beam.DoFn):
 
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
         shard_key, sent = shard
-        packed: Iterable[bytes] = list(sent)
-        if self._blocks is not None:
-            packed = map(self._blocks.read, packed)
+        places = list(sent)
+        blocks = self._blocks
+        size = len if blocks is None else blocks.size
+        self._shards.update(sum(map(size, places)))
+        packed: Iterable[bytes] = places if blocks is None else map(blocks.read, places)
         for done in self._background.submit(lambda: self._engine.bound_units(shard_key, packed)):
             yield from self._gather(done)
 

@@ -65,6 +65,8 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         blocks: Folder of this machine that holds what the first shuffle would hold, for a runner
             that keeps shuffles in memory; None to leave it to the runner. It must be private and
             empty, and is to be deleted afterwards.
+        bounding_ram: Memory of a worker that merges and bounds unit shards, such as 16GB, for
+            runners that choose workers by it.
     """
 
     unit: str | Sequence[str]
@@ -75,6 +77,7 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
     batch_bytes: int = BATCH_BYTES
     gather_bytes: int = GATHER_BYTES
     blocks: BlockFolder | None = None
+    bounding_ram: str | None = None
 
     def expand(self, rows: PCollection[pa.Table]) -> dict[str, PCollection[pa.Table]]:
         """Wires the stages."""
@@ -89,7 +92,10 @@ class DrawTables(beam.PTransform[PCollection[pa.Table], dict[str, PCollection[pa
         names = tuple(plan.name for plan in self.plans)
         committed = (
             rows
-            | "Sum" >> _SumPartitions(engine, self.batch_bytes, self.gather_bytes, self.blocks)
+            | "Sum"
+            >> _SumPartitions(
+                engine, self.batch_bytes, self.gather_bytes, self.blocks, self.bounding_ram
+            )
             | "Group by partition shard" >> beam.GroupByKey()
             | "Select and draw noise" >> _packed(DrawPartitions(engine))
             | "Commit the draw" >> beam.Reshuffle()
@@ -118,25 +124,26 @@ class _SumPartitions(beam.PTransform[PCollection[pa.Table], PCollection[tuple[in
         batch_bytes: Rows that are encoded together.
         gather_bytes: Encoded batches that are pre-aggregated together.
         blocks: Folder that holds what the first shuffle would hold; None for none.
+        bounding_ram: Memory of a worker that bounds units; None for that of any.
     """
 
     engine: Engine
     batch_bytes: int
     gather_bytes: int
     blocks: BlockFolder | None
+    bounding_ram: str | None
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[tuple[int, bytes]]:
         """Wires the sums."""
+        bound = _packed(BoundUnits(self.engine, self.blocks))
+        if self.bounding_ram is not None:
+            bound = bound.with_resource_hints(min_ram=self.bounding_ram)
         packed = rows | "Pre-aggregate and prune" >> _packed(
             PreAggregate(self.engine, self.batch_bytes, self.gather_bytes)
         )
         if self.blocks is not None:
             packed = packed | "Write blocks" >> _packed(WriteBlocks(self.blocks))
-        bounded = (
-            packed
-            | "Group by unit shard" >> beam.GroupByKey()
-            | "Merge and bound" >> _packed(BoundUnits(self.engine, self.blocks))
-        )
+        bounded = packed | "Group by unit shard" >> beam.GroupByKey() | "Merge and bound" >> bound
         zeros = (
             rows.pipeline
             | "Start public partitions" >> beam.Create(self.engine.zero_slices())

@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,14 +78,28 @@ def run(
     ] = None,
     plan: Plan = None,
     report: Report = True,
+    dataflow: Annotated[
+        Path | None,
+        typer.Option(
+            "--dataflow",
+            metavar="FILE",
+            help="Draw on Dataflow, as this YAML file says; options after -- come on top.",
+        ),
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach", help="Start the workers and leave; `publish` goes on when they are done."
+        ),
+    ] = False,
     incomplete: Incomplete = False,
     replace_attempt: Annotated[
         int | None,
         typer.Option(
             "--replace-attempt",
             metavar="NUMBER",
-            help="Take over from this attempt to draw, whose run was killed; only where staging "
-            "is in a bucket, which cannot tell.",
+            help="Take over from this attempt to draw: its job failed, or its run was killed and "
+            "staging is in a bucket, which cannot tell. Nothing of it is used.",
         ),
     ] = None,
     runner: Runner = None,
@@ -97,7 +112,10 @@ def run(
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
     chosen = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
-    options = _options(chosen, beam_options)
+    if dataflow is None:
+        options = _options(chosen, beam_options)
+    else:
+        options = _dataflow_options(dataflow, chosen, beam_options)
     release, planned = _planned(config, plan)
     with _running():
         from pipelines.run import run_release
@@ -108,6 +126,7 @@ def run(
             options,
             period=period,
             correct=correct,
+            detach=detach,
             incomplete=incomplete,
             report=report,
             replace_attempt=replace_attempt,
@@ -194,6 +213,18 @@ def _options(chosen: RunnerChoice, beam_options: list[str] | None) -> list[str]:
     return options
 
 
+def _dataflow_options(
+    file: Path, chosen: RunnerChoice, beam_options: list[str] | None
+) -> list[str]:
+    """Returns all options for Beam: those of a file of an environment, and those after `--`."""
+    from pipelines.dataflow import dataflow_arguments, load_dataflow
+
+    if chosen.runner not in (None, "dataflow"):
+        refuse(f"--runner is {chosen.runner!r}; allowed: none or dataflow beside --dataflow")
+    as_dataflow = replace(chosen, runner="dataflow")
+    return dataflow_arguments(load_dataflow(file), _options(as_dataflow, beam_options))
+
+
 def _planned(config: Path, plan: Path | None) -> tuple[LoadedRelease, ReleasePlan]:
     """Loads and plans a release, and holds it to a plan file if there is one."""
     from pipelines.plan import plan_release
@@ -243,7 +274,9 @@ def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
         _show(table)
     if done.completeness.missing:
         typer.echo(f"{done.release.key} is {done.completeness}")
-    if not done.is_new:
+    if done.release.state in ("drawing", "drawn"):
+        typer.echo(f"{done.release.key} is {done.release.state}; dp-release publish goes on")
+    elif not done.is_new:
         typer.echo(f"{done.release.key} was {_happened(done)}; nothing was drawn or charged")
     if done.report is not None:
         typer.echo(f"report in {short(done.report)}")

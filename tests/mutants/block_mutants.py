@@ -39,15 +39,22 @@ BLOCKS_ON_DISK = [
     Mutant(
         "blocks_outlive_the_draw",
         "pipelines/run_steps.py",
-        "        finally:\n            staging.drop_shards(attempt)\n",
-        "        finally:\n            pass\n",
+        "        self.staging.drop_shards(attempt)\n",
+        "",
         (f"{LOCAL_BLOCKS}::test_no_block_is_left_by_a_run",),
+    ),
+    Mutant(
+        "blocks_outlive_a_draw_that_fails",
+        "pipelines/run_steps.py",
+        "            staging.end(attempt)\n            staging.drop_shards(attempt)\n",
+        "            staging.end(attempt)\n",
+        (f"{LOCAL_BLOCKS}::test_no_block_is_left_by_a_run_that_fails",),
     ),
     Mutant(
         "workers_on_other_machines_get_a_folder_of_this_one",
         "pipelines/local_blocks.py",
-        "return is_local(options) and input_bytes >= SPILL_BYTES",
-        "return input_bytes >= SPILL_BYTES",
+        "return is_local(options) and not is_left",
+        "return not is_left",
         (f"{LOCAL_BLOCKS}::test_blocks_are_left_to_runners_that_are_not_local",),
     ),
     Mutant(

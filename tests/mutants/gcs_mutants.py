@@ -118,8 +118,8 @@ ON_GCS = [
     Mutant(
         "any_attempt_is_replaced_where_one_is_named",
         "pipelines/run_steps.py",
-        "return self.staging.storage.is_shared and attempt == replaces",
-        "return self.staging.storage.is_shared and replaces is not None",
+        "return can_be and attempt == replaces",
+        "return can_be and replaces is not None",
         (f"{GCS_TWO}::test_only_the_attempt_that_is_named_is_replaced[small-gcs]",),
     ),
     Mutant(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import KILLS, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
+from places import KILLS, LAUNCHED, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
 
 WITH_LEDGER = "tests/once/test_verify_with_the_ledger.py"
 _KILLED = f"{KILLS}::test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge"
@@ -28,7 +28,45 @@ ONCE_ONLY = [
         "pipelines/staged_list.py",
         "if not lists or listed - there.keys():",
         "if False:",
-        (f"{ONCE}::test_files_that_only_workers_see_are_missed",),
+        (
+            f"{ONCE}::test_files_that_only_workers_see_are_missed",
+            f"{LAUNCHED}::test_a_run_that_waits_does_not_take_a_job_that_nobody_waited_for",
+        ),
+    ),
+    Mutant(
+        "half_of_what_a_job_draws_is_taken_for_all",
+        "pipelines/run_steps.py",
+        "if not is_listed(shards):",
+        "if False:",
+        (f"{LAUNCHED}::test_half_of_what_a_job_stages_is_not_taken_for_all",),
+    ),
+    Mutant(
+        "a_job_under_way_is_taken_for_dead",
+        "pipelines/run_steps.py",
+        "                if self._may_replace(attempt, replaces):\n",
+        "                if True:\n",
+        (f"{LAUNCHED}::test_nobody_goes_on_before_the_job_is_done",),
+    ),
+    Mutant(
+        "what_a_job_drew_twice_is_waited_for_forever",
+        "pipelines/run_steps.py",
+        "            except DrawnTwiceError:\n                staging.end(attempt)\n",
+        "            except DrawnTwiceError:\n",
+        (f"{LAUNCHED}::test_what_a_job_drew_twice_is_launched_again",),
+    ),
+    Mutant(
+        "a_launcher_has_to_write_to_the_public",
+        "pipelines/run_steps.py",
+        "writes=not self.detach",
+        "writes=True",
+        (f"{LAUNCHED}::test_a_launcher_need_not_write_to_the_public",),
+    ),
+    Mutant(
+        "a_launched_job_has_its_shuffle_on_the_disk_of_the_launcher",
+        "pipelines/local_blocks.py",
+        "is_local(options) and not is_left and",
+        "is_local(options) and",
+        (f"{LAUNCHED}::test_a_launched_job_shuffles_nothing_through_the_disk",),
     ),
     Mutant(
         "an_attempt_of_another_machine_is_taken_for_dead",
