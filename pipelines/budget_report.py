@@ -17,7 +17,7 @@ from pipelines.ledger.budget import Line, Room, TotalLoss, cumulative, history, 
 from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.curves import CapCurve, cap_curves
 from pipelines.ledger.states import Note
-from pipelines.release_ledger import ReleaseLedger
+from pipelines.run.ledger import ReleaseLedger
 from pipelines.spec import LoadedRelease
 
 

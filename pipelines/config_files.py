@@ -45,7 +45,7 @@ def _open(path: str) -> BinaryIO:
     if not is_url(path):
         return Path(path).open("rb")
     # Beam's file systems take a second to load.
-    from pipelines.files import open_file
+    from pipelines.sources.files import open_file
 
     return open_file(path)
 

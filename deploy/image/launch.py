@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from pipelines.dataflow import ALWAYS
+from pipelines.run.dataflow import ALWAYS
 
 VALUES = ("period", "correct", "replace_attempt")
 """Parameters that are options of the command."""

@@ -12,7 +12,7 @@ from pipelines import clock
 from pipelines.commands.shared import Config, Json, Period, echo_json, refuse, user_errors
 
 if TYPE_CHECKING:
-    from pipelines.endings import Ending
+    from pipelines.run.endings import Ending
 
 Reason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why; it stays in the ledger.")
@@ -92,8 +92,8 @@ def withdraw(config: Config, reason: Reason, period: Period = None, as_json: Jso
 
 
 def _end(config: Path, ending: Ending, reason: str, period: str | None, *, as_json: bool) -> None:
-    from pipelines.endings import end_release
-    from pipelines.periods import PeriodError, read_period
+    from pipelines.run.endings import end_release
+    from pipelines.run.periods import PeriodError, read_period
     from pipelines.spec import load_release
 
     release = load_release(config)

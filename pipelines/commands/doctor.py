@@ -16,7 +16,7 @@ from pipelines.commands.runner_options import (
     Runner,
 )
 from pipelines.commands.shared import BeamOptions, Json, echo_json, user_errors
-from pipelines.runners import RunnerChoice
+from pipelines.run.runners import RunnerChoice
 
 
 @user_errors

@@ -59,11 +59,11 @@ def plan(
 
     from pipelines import clock
     from pipelines.gates.planned_gates import planned_gates
-    from pipelines.periods import chosen_period
     from pipelines.plan import plan_release
     from pipelines.plan.file import PlanFileError
+    from pipelines.plan.ledger import ledger_effect
     from pipelines.plan.report import report_plan
-    from pipelines.plan_ledger import ledger_effect
+    from pipelines.run.periods import chosen_period
     from pipelines.spec import load_release
 
     if plot is not None and plot.suffix not in (".svg", ".html"):

@@ -31,12 +31,12 @@ from pipelines.commands.shared import (
     short,
     user_errors,
 )
-from pipelines.runners import RunnerChoice, RunnerError
+from pipelines.run.runners import RunnerChoice, RunnerError
 
 if TYPE_CHECKING:
-    from pipelines.output import Published
     from pipelines.plan import ReleasePlan
-    from pipelines.run import Run
+    from pipelines.run.exactly_once import Run
+    from pipelines.run.output import Published
     from pipelines.spec import LoadedRelease
 
 Incomplete = Annotated[
@@ -118,7 +118,7 @@ def run(
         options = _dataflow_options(dataflow, chosen, beam_options)
     release, planned = _planned(config, plan)
     with _running():
-        from pipelines.run import run_release
+        from pipelines.run.exactly_once import run_release
 
         done = run_release(
             release,
@@ -155,7 +155,7 @@ def backfill(
     chosen = RunnerChoice(runner, master, job_server, parallelism, environment, time_limit)
     options = _options(chosen, beam_options)
     release, planned = _planned(config, plan)
-    from pipelines.periods import PeriodError, periods_between, read_period
+    from pipelines.run.periods import PeriodError, periods_between, read_period
 
     every = release.spec.period
     try:
@@ -163,7 +163,7 @@ def backfill(
     except PeriodError as error:
         refuse(str(error))
     with _running():
-        from pipelines.run import run_release
+        from pipelines.run.exactly_once import run_release
 
         for period in periods:
             done = run_release(
@@ -188,7 +188,7 @@ def publish(
     """Publishes a release whose values are drawn already; reads no input."""
     release, planned = _planned(config, None)
     with _running():
-        from pipelines.run import publish_release
+        from pipelines.run.exactly_once import publish_release
 
         done = publish_release(
             release, planned, period=period, incomplete=incomplete, report=report
@@ -217,7 +217,7 @@ def _dataflow_options(
     file: Path, chosen: RunnerChoice, beam_options: list[str] | None
 ) -> list[str]:
     """Returns all options for Beam: those of a file of an environment, and those after `--`."""
-    from pipelines.dataflow import dataflow_arguments, load_dataflow
+    from pipelines.run.dataflow import dataflow_arguments, load_dataflow
 
     if chosen.runner not in (None, "dataflow"):
         refuse(f"--runner is {chosen.runner!r}; allowed: none or dataflow beside --dataflow")
@@ -246,8 +246,8 @@ def _planned(config: Path, plan: Path | None) -> tuple[LoadedRelease, ReleasePla
 def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
-    from pipelines.failures import RunError
-    from pipelines.release_staging import StagingError
+    from pipelines.run.failures import RunError
+    from pipelines.run.staging import StagingError
 
     gc.freeze()
     gc.enable()

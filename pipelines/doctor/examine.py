@@ -10,9 +10,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.doctor import cluster, machine, places, probe
 from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
-from pipelines.options import OptionError, is_local, pipeline_options
 from pipelines.plan import plan_release
-from pipelines.runners import RunnerChoice, RunnerError
+from pipelines.run.options import OptionError, is_local, pipeline_options
+from pipelines.run.runners import RunnerChoice, RunnerError
 from pipelines.spec import ConfigError, LoadedRelease, load_release
 from pipelines.storage.storage import is_url
 

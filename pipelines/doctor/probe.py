@@ -20,9 +20,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.doctor.finding import Finding, failed, first_line, ok
-from pipelines.files import files_in
+from pipelines.run.waiting import TimeLimitError, run_pipeline
+from pipelines.sources.files import files_in
 from pipelines.storage.storage import is_url
-from pipelines.waiting import TimeLimitError, run_pipeline
 
 SECONDS = 120
 """For the whole job."""

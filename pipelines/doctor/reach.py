@@ -7,7 +7,7 @@ import socket
 import urllib.request
 from typing import Any
 
-from pipelines.runners import RunnerChoice
+from pipelines.run.runners import RunnerChoice
 
 SECONDS = 5.0
 """For an answer over the network."""

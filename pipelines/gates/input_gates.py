@@ -19,9 +19,9 @@ import polars as pl
 
 from pipelines.gates.outcome import Outcome, Stop
 from pipelines.gates.period_gates import oldest_day
-from pipelines.inputs import InputFile
-from pipelines.periods import ReleasePeriod
 from pipelines.publication.completeness import Completeness, Missing
+from pipelines.run.periods import ReleasePeriod
+from pipelines.sources.inputs import InputFile
 from pipelines.spec import LoadedRelease
 from pipelines.spec.gates_spec import days_column
 from transforms.text_types import parse

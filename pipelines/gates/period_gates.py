@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 from pipelines.gates.outcome import Outcome, Stop
 from pipelines.ledger import Book
-from pipelines.periods import PeriodError, ReleasePeriod, periods_between, read_period
 from pipelines.publication.completeness import Completeness, Missing
+from pipelines.run.periods import PeriodError, ReleasePeriod, periods_between, read_period
 from pipelines.spec import ConfigError, LoadedRelease
 
 

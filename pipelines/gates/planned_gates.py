@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.gates.outcome import GateError
 from pipelines.gates.period_gates import calendar_gates
 from pipelines.gates.verdict import Verdict
-from pipelines.periods import ReleasePeriod
+from pipelines.run.periods import ReleasePeriod
 from pipelines.spec import LoadedRelease
 from pipelines.spec.gates_spec import days_column
 

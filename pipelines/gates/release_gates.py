@@ -25,10 +25,10 @@ from pipelines.gates.outcome import Outcome
 from pipelines.gates.partition_gates import expected_partitions, partition_gates
 from pipelines.gates.period_gates import period_gates
 from pipelines.gates.verdict import Verdict
-from pipelines.inputs import InputFile
 from pipelines.ledger import Book
-from pipelines.periods import ReleasePeriod
 from pipelines.publication.completeness import Completeness
+from pipelines.run.periods import ReleasePeriod
+from pipelines.sources.inputs import InputFile
 from pipelines.spec import LoadedRelease
 
 

@@ -12,9 +12,9 @@ from pipelines.gates.planned_gates import PlannedGates
 from pipelines.plan.changes import Change, plan_changes
 from pipelines.plan.expected_errors import table_errors
 from pipelines.plan.file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
+from pipelines.plan.ledger import LedgerEffect
 from pipelines.plan.release_plan import ReleasePlan
 from pipelines.plan.text import plan_text, wrapped
-from pipelines.plan_ledger import LedgerEffect
 from pipelines.spec import LoadedRelease
 from pipelines.storage.storage import is_url
 from transforms.expected_error import check_size

@@ -13,10 +13,10 @@ from pathlib import Path
 from pipelines.ledger import BrokenLedgerError, Head, LedgerStore, Release, ReleaseKey, verify
 from pipelines.ledger.losses_json import mechanisms_to_json
 from pipelines.ledger.states import NO_POLICY
-from pipelines.periods import ALL
 from pipelines.publication.compare import mismatches
 from pipelines.publication.content import Content
 from pipelines.publication.release_files import release_digest
+from pipelines.run.periods import ALL
 
 
 def ledger_problems(folder: Path, content: Content, store: LedgerStore) -> Iterator[str]:

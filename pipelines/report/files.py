@@ -11,10 +11,10 @@ from typing import Literal
 
 import polars as pl
 
-from pipelines.output import is_published
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.report.published import REPORT_FILE, ReportError
 from pipelines.report.words import visible
+from pipelines.run.output import is_published
 
 NEEDS = (
     "a report needs altair, jinja2 and vl-convert-python, which are not installed; "

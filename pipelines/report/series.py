@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipelines.output import is_published
 from pipelines.report.published import PublishedRelease, ReportError, read_release
+from pipelines.run.output import is_published
 
 _PERIOD = re.compile(r"(\d{4})(-W\d\d|-\d\d(?:-\d\d)?)", re.ASCII)
 

@@ -10,7 +10,7 @@ past its end and wake up in the middle of a write. So nothing here depends on wh
   so none can change or cut off the set of another, and a set that was written twice is the same.
 - Which set is the one, the ledger says: it keeps digests, and accepts one by compare-and-set.
 
-So storage decides nothing, and the ledger everything (`pipelines.release_staging`).
+So storage decides nothing, and the ledger everything (`pipelines.run.staging`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.durable import folder_digest, folder_sums
+from pipelines.storage.durable import folder_digest, folder_sums
 from pipelines.storage.errors import ChangedError, GoneError, StorageError
 from pipelines.storage.gcs import GcsFolder
 

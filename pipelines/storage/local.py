@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pipelines.durable import folder_digest, frozen_folder, private_folder, sync_entry
+from pipelines.storage.durable import folder_digest, frozen_folder, private_folder, sync_entry
 from pipelines.storage.errors import BusyError, ChangedError, GoneError, StorageError
 
 

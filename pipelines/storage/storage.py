@@ -2,7 +2,8 @@
 
 Two kinds of things are kept. A *note* is a small file that is created once; whoever comes second
 gets what the first one wrote. A *frozen set* is a folder of files that is there as a whole or not
-at all, and does not change any more; its digest is `pipelines.durable.folder_digest` of its files.
+at all, and does not change any more; its digest is `pipelines.storage.durable.folder_digest` of
+its files.
 """
 
 from __future__ import annotations

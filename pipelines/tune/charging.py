@@ -19,8 +19,8 @@ from hashlib import sha256
 
 from pipelines.ledger import ReleaseKey, Request
 from pipelines.ledger.entries import canonical_json
-from pipelines.periods import ReleasePeriod
-from pipelines.release_ledger import ReleaseLedger
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.periods import ReleasePeriod
 from pipelines.tune.plan import TuningPlan
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.folders import scratch_folder
-from pipelines.periods import PeriodError, ReleasePeriod, read_period
 from pipelines.plan import plan_release
+from pipelines.run.folders import scratch_folder
+from pipelines.run.periods import PeriodError, ReleasePeriod, read_period
 from pipelines.spec import load_release
 from pipelines.storage.local import LocalStorage
 from pipelines.tune.charging import LedgerEntry, enter
@@ -93,9 +93,9 @@ def _look(
     """Tells the ledger and reads the input of a period, under the lock of the series."""
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
     logging.basicConfig(level=logging.CRITICAL)
-    from pipelines.drawing import check_release_input
-    from pipelines.failures import RunError, failures
-    from pipelines.options import pipeline_options
+    from pipelines.run.drawing import check_release_input
+    from pipelines.run.failures import RunError, failures
+    from pipelines.run.options import pipeline_options
     from pipelines.tune.measure import measure
 
     gc.freeze()

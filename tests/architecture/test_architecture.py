@@ -113,7 +113,7 @@ def test_synthetic_data_is_used_by_no_other_file():
 def test_secrets_are_drawn_where_they_are_known():
     assert importers("secrets") == {
         "transforms/hashing.py",
-        "pipelines/folders.py",
+        "pipelines/run/folders.py",
         "pipelines/publication/place.py",
         "pipelines/publication/series_index.py",
     }

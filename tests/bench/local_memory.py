@@ -24,7 +24,8 @@ from compare import CONFIG, Events
 RELEASE = """
 import logging, sys
 logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
-from pipelines import drawing, local_blocks
+from pipelines.run import drawing
+from pipelines.run import local_blocks
 local_blocks.SPILL_BYTES = {spill_bytes}
 settings, draw_tables = {settings}, drawing.DrawTables
 drawing.DrawTables = lambda *given, **named: draw_tables(*given, **{{**named, **settings}})

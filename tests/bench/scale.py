@@ -24,9 +24,9 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines import synthetic
-from pipelines.drawing import task_bytes, unit_shards
 from pipelines.plan import plan_release
-from pipelines.sources import TASK_BYTES
+from pipelines.run.drawing import task_bytes, unit_shards
+from pipelines.sources.read_rows import TASK_BYTES
 from pipelines.spec import load_release
 from transforms.dofns import THREADS
 from transforms.hashing import HashKey

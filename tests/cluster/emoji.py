@@ -14,10 +14,10 @@ from pathlib import Path
 import polars as pl
 from processes import wait_for
 
-from pipelines import release_staging
 from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.runners import RunnerChoice
+from pipelines.run import staging as release_staging
+from pipelines.run.exactly_once import run_release
+from pipelines.run.runners import RunnerChoice
 from pipelines.spec import load_release
 from pipelines.synthetic import write_emoji_events
 from tests.engine.no_noise import select_from, without_noise

@@ -6,7 +6,7 @@ import pytest
 from emoji import check_one_release, exact_tables, recipe, run, run_command
 from job_server import jar_of, job_server
 
-from pipelines.runners import RunnerChoice
+from pipelines.run.runners import RunnerChoice
 
 pytestmark = [
     *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(400)),

@@ -11,7 +11,7 @@ from job_server import job_server
 from processes import wait_for
 
 from pipelines.doctor.cluster import check_flink
-from pipelines.runners import RunnerChoice
+from pipelines.run.runners import RunnerChoice
 
 pytestmark = [pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(500)]
 

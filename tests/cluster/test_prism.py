@@ -7,7 +7,7 @@ import os
 import pytest
 from emoji import check_one_release, exact_tables, recipe, run_command
 
-from pipelines.runners import RunnerChoice
+from pipelines.run.runners import RunnerChoice
 
 pytestmark = [
     *(pytest.mark.runner, pytest.mark.slow, pytest.mark.timeout(400)),

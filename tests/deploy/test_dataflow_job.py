@@ -24,11 +24,11 @@ sys.path.insert(0, str(ROOT / "tests" / "once"))
 
 from once_release import kinds, run, write_release  # noqa: E402
 
-from pipelines.dataflow import dataflow_arguments, load_dataflow  # noqa: E402
 from pipelines.ledger import LedgerError  # noqa: E402
 from pipelines.plan import plan_release  # noqa: E402
-from pipelines.release_staging import StagingError  # noqa: E402
-from pipelines.run import publish_release  # noqa: E402
+from pipelines.run.dataflow import dataflow_arguments, load_dataflow  # noqa: E402
+from pipelines.run.exactly_once import publish_release  # noqa: E402
+from pipelines.run.staging import StagingError  # noqa: E402
 from pipelines.spec import load_release  # noqa: E402
 
 KEY = "projects/proj-abc/locations/europe-west1/keyRings/dp/cryptoKeys/dp"

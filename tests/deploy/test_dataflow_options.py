@@ -11,8 +11,8 @@ import pytest
 import yaml
 from deploy_files import ROOT
 
-from pipelines.dataflow import ALWAYS, DataflowSpec, dataflow_arguments, load_dataflow
-from pipelines.options import OptionError, bounding_ram, pipeline_options
+from pipelines.run.dataflow import ALWAYS, DataflowSpec, dataflow_arguments, load_dataflow
+from pipelines.run.options import OptionError, bounding_ram, pipeline_options
 from pipelines.spec import ConfigError
 
 GOOD = {

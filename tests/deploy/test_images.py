@@ -14,7 +14,7 @@ import typer.main
 from deploy_files import ROOT
 
 from pipelines.cli import app
-from pipelines.dataflow import ALWAYS
+from pipelines.run.dataflow import ALWAYS
 
 IMAGE = ROOT / "deploy" / "image"
 DOCKERFILE = (IMAGE / "Dockerfile").read_text(encoding="utf-8")

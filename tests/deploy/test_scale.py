@@ -14,8 +14,8 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import scale
 
 import transforms as dp
-from pipelines.drawing import task_bytes, unit_shards
 from pipelines.plan import plan_release
+from pipelines.run.drawing import task_bytes, unit_shards
 from pipelines.spec import load_release
 from transforms.dofns import METRICS
 from transforms.ptransforms import GATHER_BYTES

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from deploy_files import ROOT, needs
 
-from pipelines.dataflow import DataflowSpec
+from pipelines.run.dataflow import DataflowSpec
 
 TERRAFORM = ROOT / "deploy" / "terraform"
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in sorted(TERRAFORM.glob("*.tf"))}

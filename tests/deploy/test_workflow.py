@@ -16,8 +16,8 @@ import yaml
 from deploy_files import ROOT
 
 from pipelines.cli import app
-from pipelines.periods import period_at, read_period
 from pipelines.plan import plan_release
+from pipelines.run.periods import period_at, read_period
 from pipelines.spec import load_release
 
 FILE = ROOT / "deploy" / "schedule" / "release.workflow.yaml"

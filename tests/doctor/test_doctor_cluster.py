@@ -24,7 +24,7 @@ from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPool
 
 from pipelines.doctor import cluster
 from pipelines.doctor.reach import hopeless
-from pipelines.runners import RunnerChoice
+from pipelines.run.runners import RunnerChoice
 
 OVERVIEW = {
     "taskmanagers": 2,

@@ -16,10 +16,10 @@ from pipelines.doctor import places, probe
 from pipelines.doctor.examine import examine
 from pipelines.doctor.finding import TooSlowError, within
 from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.runners import RunnerChoice
+from pipelines.run.exactly_once import run_release
+from pipelines.run.runners import RunnerChoice
+from pipelines.run.waiting import TimeLimitError
 from pipelines.spec import load_release
-from pipelines.waiting import TimeLimitError
 
 COMMAND = Path(sys.executable).with_name("dp-release")
 LOCAL = PipelineOptions(["--runner=FnApiRunner"])

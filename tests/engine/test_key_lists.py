@@ -158,7 +158,7 @@ def graph_bytes(plan):
 def test_the_graph_stays_small_with_a_million_keys(tmp_path):
     from dataclasses import replace
 
-    from pipelines.key_storage import store_public_keys
+    from pipelines.run.key_storage import store_public_keys
 
     many = pl.DataFrame({"a": pl.int_range(1_000_000, eager=True).cast(pl.String)})
     plan = plan_of(dp.PublicKeys(many), ["a"])
@@ -174,7 +174,7 @@ def test_the_graph_stays_small_with_a_million_keys(tmp_path):
 
 
 def test_short_lists_stay_in_the_graph(tmp_path):
-    from pipelines.key_storage import store_public_keys
+    from pipelines.run.key_storage import store_public_keys
 
     plan = plan_of(dp.PublicKeys(FRAMES[0]), ["a", "b"])
     (stored,) = store_public_keys((plan,), str(tmp_path))

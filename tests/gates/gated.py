@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.ledger import Ledger, open_store
 from pipelines.plan import plan_release
-from pipelines.run import publish_release, run_release
+from pipelines.run.exactly_once import publish_release, run_release
 from pipelines.spec import load_release
 
 WEEK = "2026-W46"

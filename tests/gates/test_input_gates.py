@@ -25,7 +25,7 @@ from gated import (
 
 from pipelines.gates.input_gates import file_days
 from pipelines.gates.outcome import GateError
-from pipelines.inputs import InputFile
+from pipelines.sources.inputs import InputFile
 from pipelines.spec import ConfigError, load_release
 
 TWO = (DAYS[2], DAYS[5])
@@ -83,7 +83,7 @@ def test_the_status_is_that_of_the_draw_also_when_it_is_published_later(tmp_path
     """The day that was missing has come in between: the values are still without it."""
     config = write_week(tmp_path, "{on_missing: publish}", missing=TWO)
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.run_steps.render_release", _killed)
+        patched.setattr("pipelines.run.steps.render_release", _killed)
         with pytest.raises(KeyboardInterrupt):
             run(config)
     assert states(config) == {f"r@{WEEK}": "drawn"}
@@ -118,7 +118,7 @@ def test_an_empty_folder_and_a_file_of_0_bytes_are_no_day(tmp_path):
 def test_a_gate_that_stops_a_resumed_run_charges_nothing_more(tmp_path, monkeypatch):
     config = write_week(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.run_steps.draw", _killed)
+        patched.setattr("pipelines.run.steps.draw", _killed)
         with pytest.raises(KeyboardInterrupt):
             run(config)
     before = entries(config)
@@ -137,7 +137,7 @@ def test_values_that_are_frozen_are_published_without_their_input(tmp_path, monk
     """A run that died after its draw needs no file, so no gate on files asks for one."""
     config = write_week(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.release_staging.ReleaseStaging.drop_shards", _killed)
+        patched.setattr("pipelines.run.staging.ReleaseStaging.drop_shards", _killed)
         with pytest.raises(KeyboardInterrupt):
             run(config)
     assert states(config) == {f"r@{WEEK}": "drawing"}

@@ -9,12 +9,12 @@ from gated import AFTER, DAYS, MONDAY, USERS, WEEK, rows, run, write_config, wri
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import sources
-from pipelines.inputs import Input, InputFile
-from pipelines.periods import read_period
+from pipelines.run.periods import read_period
+from pipelines.run.window import input_window
+from pipelines.run.window_files import files_in_window
+from pipelines.sources import read_rows as sources
+from pipelines.sources.inputs import Input, InputFile
 from pipelines.spec import ConfigError
-from pipelines.window import input_window
-from pipelines.window_files import files_in_window
 from transforms.text_types import parse
 
 TEXTS = st.one_of(

@@ -13,7 +13,7 @@ import polars as pl
 
 from pipelines.ledger import Ledger, open_store
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
 from pipelines.spec import load_release
 from pipelines.storage.gcs import GcsFolder
 

@@ -6,11 +6,11 @@ import threading
 import pytest
 from release_on_gcs import DOCUMENTS, command, objects, run, shown, write_release
 
-from pipelines.gcs_outlet import GcsOutlet
 from pipelines.ledger import ReleaseKey
 from pipelines.publication import gcs_series
 from pipelines.publication.checksums import SUMS_FILE, sums_of, sums_text
 from pipelines.publication.release_files import release_digest
+from pipelines.run.gcs_outlet import GcsOutlet
 from pipelines.storage.errors import ChangedError, StorageError
 from pipelines.storage.gcs import GcsFolder
 

@@ -57,7 +57,7 @@ class Place:
 
 
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
-STAGING = ("pipelines.release_staging", "ReleaseStaging")
+STAGING = ("pipelines.run.staging", "ReleaseStaging")
 OBJECTS = ("pipelines.storage.gcs", "GcsFolder")
 BEFORE_DRAWING = [
     Place(*LEDGER, "reserve", after=True),
@@ -65,7 +65,7 @@ BEFORE_DRAWING = [
 ]
 DRAWING = [
     Place(*LEDGER, "draw", after=True),
-    Place("pipelines.drawing", "", "read_staged", after=True),
+    Place("pipelines.run.drawing", "", "read_staged", after=True),
     Place(*OBJECTS, "create", of="t.parquet", after=True),
     Place(*OBJECTS, "create", of=".frozen"),
 ]

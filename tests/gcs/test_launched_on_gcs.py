@@ -3,11 +3,11 @@
 import pytest
 from release_on_gcs import kinds, objects, run, shown, state, write_release
 
-from pipelines import drawing
 from pipelines.ledger import LedgerError
 from pipelines.plan import plan_release
-from pipelines.release_staging import StagingError
-from pipelines.run import RunError, publish_release
+from pipelines.run import drawing
+from pipelines.run.exactly_once import RunError, publish_release
+from pipelines.run.staging import StagingError
 from pipelines.spec import load_release
 from pipelines.storage.gcs import GcsFolder
 

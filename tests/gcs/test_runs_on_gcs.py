@@ -16,10 +16,10 @@ from release_on_gcs import (
     write_release,
 )
 
-from pipelines.folders import scratch_folder
 from pipelines.ledger import LedgerError
 from pipelines.plan import plan_release
-from pipelines.run import RunError, publish_release
+from pipelines.run.exactly_once import RunError, publish_release
+from pipelines.run.folders import scratch_folder
 from pipelines.spec import ConfigError, load_release
 from pipelines.storage.gcs import GcsFolder
 
@@ -74,7 +74,7 @@ def test_the_last_run_of_a_failed_draw_says_so_and_the_next_one_goes_on(
     tmp_path, bucket, monkeypatch
 ):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.draw", lambda *_: 1 / 0)
     with pytest.raises(RunError, match=f"details.*: {bucket}/private/error.txt"):
         run(config)
     monkeypatch.undo()
@@ -87,7 +87,7 @@ def test_the_last_run_of_a_failed_draw_says_so_and_the_next_one_goes_on(
 
 def test_publish_reads_no_input_and_draws_nothing(tmp_path, bucket, monkeypatch):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run_steps.render_release", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.render_release", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()
@@ -114,7 +114,7 @@ def test_a_rerun_puts_back_what_was_deleted(tmp_path, bucket, what):
 
 def test_draws_that_were_changed_are_not_published(tmp_path, bucket, monkeypatch):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run_steps.render_release", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.render_release", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()
@@ -148,7 +148,7 @@ def test_the_commands_work_the_same(tmp_path, gcs):
 
 def test_what_is_given_up_is_deleted(tmp_path, bucket, monkeypatch):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run_steps.render_release", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.render_release", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.durable import folder_digest
+from pipelines.storage.durable import folder_digest
 from pipelines.storage.errors import BusyError, ChangedError, GoneError, StorageError
 from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.gcs_storage import GcsStorage
@@ -74,7 +74,7 @@ def test_a_set_that_is_cut_off_is_not_there(storage, monkeypatch):
             GcsFolder, "create", lambda f, n, c: killed() if "frozen" in n else create(f, n, c)
         )
     else:
-        monkeypatch.setattr("pipelines.durable.sync", killed)
+        monkeypatch.setattr("pipelines.storage.durable.sync", killed)
     with pytest.raises(KeyboardInterrupt):
         freeze(storage, "set", a="1")
     assert storage.frozen("set") == ()

@@ -7,14 +7,14 @@ import threading
 import pytest
 from release_on_gcs import DOCUMENTS, drawn, kinds, objects, run, shown, state, write_release
 
-from pipelines import run_steps
-from pipelines.drawing import draw
-from pipelines.endings import end_release
 from pipelines.ledger import LedgerError
 from pipelines.ledger.ledger import Ledger
-from pipelines.periods import read_period
-from pipelines.release_staging import ReleaseStaging
-from pipelines.run import RunError
+from pipelines.run import steps as run_steps
+from pipelines.run.drawing import draw
+from pipelines.run.endings import end_release
+from pipelines.run.exactly_once import RunError
+from pipelines.run.periods import read_period
+from pipelines.run.staging import ReleaseStaging
 from pipelines.spec import load_release
 
 ONE = {"reserved": 1, "drawing": 1, "drawn": 1, "published": 1}
@@ -77,7 +77,7 @@ def test_both_have_the_same_secret(config, monkeypatch):
         return found[-1]
 
     monkeypatch.setattr(ReleaseStaging, "hash_key", kept)
-    hashing = sys.modules["pipelines.release_staging"].HashKey
+    hashing = sys.modules["pipelines.run.staging"].HashKey
     meanwhile(monkeypatch, hashing, "draw", lambda: run(config), after=True)
     with pytest.raises(LedgerError):
         run(config)

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.ledger import RefusedError
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
 from pipelines.spec import load_release
 
 

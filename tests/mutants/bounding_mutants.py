@@ -206,7 +206,7 @@ DIRT = [
     ),
     Mutant(
         "a_quote_swallows_the_lines_that_follow",
-        "pipelines/lines.py",
+        "pipelines/sources/lines.py",
         "        fields = _split(lines, len(header))\n",
         '        parsed = __import__("csv").reader(f"{line}\\n" for line in lines[_LINE])\n'
         "        kept = [row for row in parsed if len(row) == len(header)]\n"
@@ -215,7 +215,7 @@ DIRT = [
     ),
     Mutant(
         "a_line_with_a_stray_quote_is_read_in_part",
-        "pipelines/lines.py",
+        "pipelines/sources/lines.py",
         '        .filter(pl.col("fields").list.join("") == pl.col(_LINE))\n',
         "",
         (f"{LINES}::test_a_line_with_a_stray_quote_is_dropped_and_the_next_one_is_not",),

@@ -166,7 +166,7 @@ LISTED_KEYS = [
     ),
     Mutant(
         "baselines_with_two_rows_for_a_key_are_taken",
-        "pipelines/baselines.py",
+        "pipelines/run/baselines.py",
         "if repeated.height:",
         "if False:",
         (f"{PUBLISH}::test_a_baseline_that_does_not_fit_the_input_is_refused_before_the_draw",),

@@ -8,7 +8,7 @@ from places import GCS_FOLDER, GCS_OUTLET, GCS_RUNS, GCS_STORAGE, GCS_TWO
 ON_GCS = [
     Mutant(
         "the_pointer_is_switched_before_the_contents_are_there",
-        "pipelines/gcs_outlet.py",
+        "pipelines/run/gcs_outlet.py",
         """        upload(publication, self.folder.child(digest))
         files = tuple(sorted(path.name for path in publication.iterdir()))
         self._point(Pointer(key.series, key.period, key.version, digest, files))
@@ -28,7 +28,7 @@ ON_GCS = [
     ),
     Mutant(
         "the_generation_of_the_pointer_is_not_the_one_that_was_looked_at",
-        "pipelines/gcs_outlet.py",
+        "pipelines/run/gcs_outlet.py",
         "if self.folder.swap(POINTER_FILE, wanted.text().encode(), generation):",
         "if self.folder.swap(POINTER_FILE, wanted.text().encode(), self._pointer()[1]):",
         (
@@ -38,7 +38,7 @@ ON_GCS = [
     ),
     Mutant(
         "a_withdrawn_version_comes_back",
-        "pipelines/gcs_outlet.py",
+        "pipelines/run/gcs_outlet.py",
         "return same and found.version > wanted.version",
         "return False",
         (f"{GCS_OUTLET}::test_a_later_version_stays[small-gcs]",),
@@ -84,7 +84,7 @@ ON_GCS = [
     ),
     Mutant(
         "an_attempt_is_emptied_before_it_is_replaced",
-        "pipelines/release_staging.py",
+        "pipelines/run/staging.py",
         """        if not self.storage.is_shared:
             for name in ("shards",""",
         """        if True:
@@ -96,14 +96,14 @@ ON_GCS = [
     ),
     Mutant(
         "a_lost_race_to_draw_deletes_the_attempt_of_the_winner",
-        "pipelines/release_staging.py",
+        "pipelines/run/staging.py",
         "        if not self.storage.is_shared:\n            self.remove(attempt)\n",
         "        self.remove(attempt)\n",
         (f"{GCS_TWO}::test_of_two_that_are_about_to_draw_one_does[small-gcs-begin]",),
     ),
     Mutant(
         "what_was_voided_takes_the_next_reservation_with_it",
-        "pipelines/release_staging.py",
+        "pipelines/run/staging.py",
         """        if self.storage.is_shared:
             self.storage.remove(f"{self.release}/hash-key-{reservation}")
         else:
@@ -117,14 +117,14 @@ ON_GCS = [
     ),
     Mutant(
         "any_attempt_is_replaced_where_one_is_named",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "return can_be and attempt == replaces",
         "return can_be and replaces is not None",
         (f"{GCS_TWO}::test_only_the_attempt_that_is_named_is_replaced[small-gcs]",),
     ),
     Mutant(
         "the_second_run_takes_over_from_one_that_is_alive",
-        "pipelines/release_staging.py",
+        "pipelines/run/staging.py",
         'return self.storage.has(self._of(attempt, "ended"))',
         "return True",
         (f"{GCS_TWO}::test_the_second_is_told_while_the_first_draws[small-gcs]",),

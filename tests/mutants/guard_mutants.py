@@ -8,7 +8,7 @@ from places import BIGQUERY, CAPS, GUARDS, POLICY, UNITS
 GUARDED = [
     Mutant(
         "publication_replaces_the_folder_of_the_ledger",
-        "pipelines/folders.py",
+        "pipelines/run/folders.py",
         "if _is_inside(ledger, series):",
         "if False:",
         (f"{GUARDS}::test_a_ledger_in_the_published_folder_is_refused",),
@@ -29,7 +29,7 @@ GUARDED = [
     ),
     Mutant(
         "columns_of_a_row_restriction_are_not_told_to_the_policy",
-        "pipelines/release_ledger.py",
+        "pipelines/run/ledger.py",
         "columns |= set(spec.input.bigquery.restricting_columns)",
         "pass",
         (f"{BIGQUERY}::test_a_policy_sees_the_columns_of_the_restriction",),
@@ -50,28 +50,28 @@ GUARDED = [
     ),
     Mutant(
         "staging_forgets_the_ledger",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "        self.ledger.remember(found)\n",
         "",
         (f"{GUARDS}::test_another_ledger_is_refused_for_the_same_staging",),
     ),
     Mutant(
         "a_publication_of_another_series_is_replaced",
-        "pipelines/folders.py",
+        "pipelines/run/folders.py",
         "if there is not None and there.content.series != release.spec.release:",
         "if False:",
         (f"{GUARDS}::test_a_publication_of_another_series_is_not_replaced",),
     ),
     Mutant(
         "columns_of_chosen_folders_are_not_told_to_the_policy",
-        "pipelines/release_ledger.py",
+        "pipelines/run/ledger.py",
         "for name in chosen_columns(glob)}",
         "for name in ()}",
         (f"{GUARDS}::test_a_policy_sees_the_columns_of_chosen_folders",),
     ),
     Mutant(
         "the_secret_of_hashes_is_kept_for_ever",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "        staging.forget_hash_key(found.entries[0])\n",
         "",
         (f"{GUARDS}::test_the_secret_of_hashes_is_gone_when_values_are_drawn",),

@@ -11,21 +11,21 @@ _KILLED = f"{KILLS}::test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_c
 ONCE_ONLY = [
     Mutant(
         "a_frozen_draw_is_drawn_again",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "if (frozen := staging.drawn_digest(dead)) is not None:",
         "if False and (frozen := staging.drawn_digest(dead)) is not None:",
         (f"{_KILLED}[after ReleaseStaging.freeze]",),
     ),
     Mutant(
         "a_second_draw_of_the_runner_ends_the_run",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "for _ in range(DRAWS - 1):",
         "for _ in range(0):",
         (f"{ONCE}::test_values_that_a_runner_drew_twice_are_deleted_and_drawn_again",),
     ),
     Mutant(
         "files_that_only_workers_see_are_an_empty_table",
-        "pipelines/staged_list.py",
+        "pipelines/run/staged_list.py",
         "if not lists or listed - there.keys():",
         "if False:",
         (
@@ -35,56 +35,56 @@ ONCE_ONLY = [
     ),
     Mutant(
         "half_of_what_a_job_draws_is_taken_for_all",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "if not is_listed(shards):",
         "if False:",
         (f"{LAUNCHED}::test_half_of_what_a_job_stages_is_not_taken_for_all",),
     ),
     Mutant(
         "a_job_under_way_is_taken_for_dead",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "                if self._may_replace(attempt, replaces):\n",
         "                if True:\n",
         (f"{LAUNCHED}::test_nobody_goes_on_before_the_job_is_done",),
     ),
     Mutant(
         "what_a_job_drew_twice_is_waited_for_forever",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "            except DrawnTwiceError:\n                staging.end(attempt)\n",
         "            except DrawnTwiceError:\n",
         (f"{LAUNCHED}::test_what_a_job_drew_twice_is_launched_again",),
     ),
     Mutant(
         "a_launcher_has_to_write_to_the_public",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "writes=not self.detach",
         "writes=True",
         (f"{LAUNCHED}::test_a_launcher_need_not_write_to_the_public",),
     ),
     Mutant(
         "a_launched_job_has_its_shuffle_on_the_disk_of_the_launcher",
-        "pipelines/local_blocks.py",
+        "pipelines/run/local_blocks.py",
         "is_local(options) and not is_left and",
         "is_local(options) and",
         (f"{LAUNCHED}::test_a_launched_job_shuffles_nothing_through_the_disk",),
     ),
     Mutant(
         "an_attempt_of_another_machine_is_taken_for_dead",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):",
         "if False:",
         (f"{ONCE}::test_an_attempt_that_was_not_made_here_is_left_alone",),
     ),
     Mutant(
         "a_lost_race_to_draw_leaves_an_attempt_that_looks_dead",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "        except LedgerError:\n            staging.forget(attempt)\n            raise",
         "        except LedgerError:\n            raise",
         (f"{ONCE}::test_of_two_machines_with_one_ledger_one_draws",),
     ),
     Mutant(
         "noise_is_drawn_before_the_ledger_is_told",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         """        staging.begin(attempt)
         try:
             ledger.draw(found, replaces=dead)
@@ -99,7 +99,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "a_release_is_drawn_before_it_is_charged",
-        "pipelines/run.py",
+        "pipelines/run/exactly_once.py",
         "        steps.reserve()\n        steps.draw(options, replace_attempt)\n",
         "        steps.draw(options, replace_attempt)\n        steps.reserve()\n",
         (f"{ONCE}::test_a_rerun_of_a_published_release_reads_no_input",),
@@ -113,7 +113,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "readers_see_what_the_ledger_does_not_know",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "            found = self.found = self._decided(digest)\n",
         "            self._put(replace(found, publication=digest))\n"
         "            found = self.found = self._decided(digest)\n",
@@ -121,17 +121,17 @@ ONCE_ONLY = [
     ),
     Mutant(
         "a_publication_that_was_cut_off_stays_so",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "        if self.outlet.digest() != found.publication:\n",
         "        if found.state == 'drawn':\n",
         (f"{ONCE}::test_a_rerun_puts_the_published_bytes_back",),
     ),
     Mutant(
         "a_folder_is_frozen_before_it_is_on_the_disk",
-        "pipelines/durable.py",
+        "pipelines/storage/durable.py",
         "    yield partial\n    sync(partial)\n    partial.rename(folder)\n",
         "    partial.rename(folder)\n    yield folder\n    sync(folder)\n",
-        (f"{_KILLED}[before pipelines.durable.sync]",),
+        (f"{_KILLED}[before pipelines.storage.durable.sync]",),
     ),
     Mutant(
         "every_attempt_has_its_own_secret",
@@ -142,35 +142,35 @@ ONCE_ONLY = [
     ),
     Mutant(
         "the_secret_outlives_its_reservation",
-        "pipelines/release_staging.py",
+        "pipelines/run/staging.py",
         'name = f"{self.release}/hash-key-{reservation}"',
         'name = "hash-key"',
         (f"{ONCE}::test_a_release_that_was_voided_gets_another_secret",),
     ),
     Mutant(
         "a_release_is_published_with_another_plan",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "if found.plan == self.planned.plan_hash:",
         "if found.plan:",
         (f"{ONCE}::test_another_plan_is_refused_with_what_is_allowed_in_its_state",),
     ),
     Mutant(
         "a_correction_is_drawn_again_with_each_run",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "is_same = latest.key.version > 1 and latest.reason == reason",
         "is_same = False",
         (f"{ONCE}::test_a_correction_is_a_new_version_with_its_own_charge",),
     ),
     Mutant(
         "a_corrected_release_is_not_withdrawn",
-        "pipelines/run_steps.py",
+        "pipelines/run/steps.py",
         "        for key in self._earlier:\n",
         "        for key in ():\n",
         (f"{ONCE}::test_a_correction_is_a_new_version_with_its_own_charge",),
     ),
     Mutant(
         "publish_takes_a_draw_that_is_not_frozen",
-        "pipelines/run.py",
+        "pipelines/run/exactly_once.py",
         'steps.found.state not in ("drawn", "published")',
         'steps.found.state not in ("drawing", "drawn", "published")',
         (f"{ONCE}::test_publish_draws_nothing",),
@@ -191,7 +191,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "the_ledger_is_not_looked_at_again_under_the_lock",
-        "pipelines/run.py",
+        "pipelines/run/exactly_once.py",
         "_failures(steps):\n        steps.look(correct)\n",
         "_failures(steps):\n",
         (
@@ -201,42 +201,42 @@ ONCE_ONLY = [
     ),
     Mutant(
         "rows_of_the_day_after_are_read",
-        "pipelines/window.py",
+        "pipelines/run/window.py",
         "AND DATE '{days.last}'\"",
         "AND DATE '{period.following().days.first}'\"",
         (f"{WEEKLY}::test_the_window_keeps_what_a_slow_look_at_each_row_keeps",),
     ),
     Mutant(
         "the_window_is_not_applied",
-        "pipelines/drawing.py",
+        "pipelines/run/drawing.py",
         "if window is not None and not window.after:",
         "if False:",
         (f"{WEEKLY}::test_a_period_has_the_rows_of_its_days",),
     ),
     Mutant(
         "weeks_are_those_of_another_calendar",
-        "pipelines/periods.py",
+        "pipelines/run/periods.py",
         "year, week, _ = day.isocalendar()",
         "year, week = day.year, day.isocalendar()[1]",
         (f"{PERIODS}::test_periods_have_the_days_of_the_calendar",),
     ),
     Mutant(
         "a_release_of_all_rows_misses_days_that_have_periods",
-        "pipelines/periods.py",
+        "pipelines/run/periods.py",
         "if not EVERY_DAY.contains(found.days):",
         "if False:",
         (f"{PERIODS}::test_periods_are_in_the_years_that_a_release_of_all_rows_is_charged_for",),
     ),
     Mutant(
         "any_part_of_a_unit_is_a_day",
-        "pipelines/ledger_unit.py",
+        "pipelines/run/ledger_unit.py",
         "if name == spec.input.time:",
         "if name:",
         (f"{REQUESTS}::test_everything_else_is_a_column_for_which_nothing_is_assumed",),
     ),
     Mutant(
         "a_derived_unit_goes_by_its_name",
-        "pipelines/ledger_unit.py",
+        "pipelines/run/ledger_unit.py",
         "    if column not in spec.derived_columns:\n        return column\n",
         "    if column not in spec.derived_columns or column in spec.input.columns:\n"
         "        return column\n",
@@ -244,7 +244,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "days_of_any_column_are_days_of_the_policy",
-        "pipelines/release_ledger.py",
+        "pipelines/run/ledger.py",
         "if wanted is not None and time != wanted:",
         "if False:",
         (
@@ -254,7 +254,7 @@ ONCE_ONLY = [
     ),
     Mutant(
         "mechanisms_of_one_table_are_charged",
-        "pipelines/release_ledger.py",
+        "pipelines/run/ledger.py",
         "mechanism.losses for table in plan.tables for mechanism in table.mechanisms.values()",
         "mechanism.losses for table in plan.tables for mechanism in "
         "list(table.mechanisms.values())[:1]",

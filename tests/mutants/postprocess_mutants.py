@@ -135,7 +135,7 @@ POST_PROCESSING = [
     ),
     Mutant(
         "steps_are_planned_and_not_applied",
-        "pipelines/output.py",
+        "pipelines/run/output.py",
         "post_process(rendered[table.name], table.keys, plan.steps.get(table.name, ()))",
         "post_process(rendered[table.name], table.keys, ())",
         (f"{PUBLISH}::test_what_is_published_is_a_function_of_what_is_rendered",),
@@ -149,7 +149,7 @@ POST_PROCESSING = [
     ),
     Mutant(
         "keys_of_a_baseline_are_fitted_after_the_draw",
-        "pipelines/drawing.py",
+        "pipelines/run/drawing.py",
         "        steps=fit_baselines(release, plan.steps, prepared),\n",
         "",
         (f"{PUBLISH}::test_a_baseline_that_does_not_fit_the_input_is_refused_before_the_draw",),

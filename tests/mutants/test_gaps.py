@@ -7,10 +7,10 @@ import shutil
 import polars as pl
 import pytest
 
-from pipelines import drawing
-from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run import drawing
+from pipelines.run.exactly_once import run_release
+from pipelines.run.failures import RunError
 from pipelines.spec import ConfigError, load_release
 
 SECRET = "XQZ-private-XQZ"

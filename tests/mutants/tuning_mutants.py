@@ -138,14 +138,14 @@ TUNING = [
     ),
     Mutant(
         "manifests_keep_still_about_looks_without_accounting",
-        "pipelines/release_ledger.py",
+        "pipelines/run/ledger.py",
         "for look in (*notes, *tunings) if",
         "for look in tunings if",
         (f"{LOOKS}::test_manifests_of_later_releases_tell_of_looks",),
     ),
     Mutant(
         "looks_at_other_data_are_told",
-        "pipelines/release_ledger.py",
+        "pipelines/run/ledger.py",
         "for note in book.notes if note.dataset == dataset]",
         "for note in book.notes]",
         (f"{LOOKS}::test_manifests_of_later_releases_tell_of_looks",),

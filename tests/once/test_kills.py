@@ -11,9 +11,9 @@ from kill_places import Place, both
 from once_release import DOCUMENTS, command, files, kinds, run, state, write_release
 
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
-STAGING = ("pipelines.release_staging", "ReleaseStaging")
-STEPS = ("pipelines.run_steps", "")
-OUTLET = ("pipelines.outlet", "")
+STAGING = ("pipelines.run.staging", "ReleaseStaging")
+STEPS = ("pipelines.run.steps", "")
+OUTLET = ("pipelines.run.outlet", "")
 BEFORE_DRAWING = [
     *both(*LEDGER, "reserve"),
     *both(*STAGING, "hash_key"),
@@ -22,12 +22,12 @@ BEFORE_DRAWING = [
 ]
 DRAWING = [
     Place(*LEDGER, "draw", after=True),
-    Place("pipelines.release_ledger", "ReleaseLedger", "remember", after=True),
+    Place("pipelines.run.ledger", "ReleaseLedger", "remember", after=True),
     Place("transforms.stages", "", "draw"),
     Place("transforms.stages", "", "draw", after=True),
-    Place("pipelines.drawing", "", "read_staged", after=True),
+    Place("pipelines.run.drawing", "", "read_staged", after=True),
     Place(*STAGING, "freeze"),
-    Place("pipelines.durable", "", "sync"),
+    Place("pipelines.storage.durable", "", "sync"),
 ]
 FROZEN = [
     Place(*STAGING, "freeze", after=True),
@@ -44,8 +44,8 @@ DRAWN = [
 PUBLISHED = [
     Place(*LEDGER, "publish", after=True),
     Place(*OUTLET, "promote"),
-    Place("pipelines.output", "shutil", "copytree", after=True),
-    Place("pipelines.output", "Path", "rename", of=".building"),
+    Place("pipelines.run.output", "shutil", "copytree", after=True),
+    Place("pipelines.run.output", "Path", "rename", of=".building"),
     Place(*OUTLET, "promote", after=True),
 ]
 STATES = {
@@ -118,7 +118,7 @@ def test_a_release_that_is_killed_at_every_step_in_turn_comes_out_once(tmp_path)
 WITHDRAWING = [
     Place(*LEDGER, "publish", after=True),
     Place("pipelines.publication.place", "", "_sync", after=True),
-    Place("pipelines.output", "Path", "rename", of=".building"),
+    Place("pipelines.run.output", "Path", "rename", of=".building"),
     Place(*OUTLET, "promote", after=True),
     *both(*LEDGER, "withdraw"),
 ]

@@ -9,11 +9,11 @@ import pytest
 from apache_beam.options.pipeline_options import StandardOptions
 from once_release import book, command, kinds, run, state, write_release
 
-from pipelines import drawing
 from pipelines.ledger import LedgerError, RefusedError
 from pipelines.plan import plan_release
-from pipelines.release_staging import StagingError
-from pipelines.run import RunError, publish_release
+from pipelines.run import drawing
+from pipelines.run.exactly_once import RunError, publish_release
+from pipelines.run.staging import StagingError
 from pipelines.spec import ConfigError, load_release
 
 SHARDS = ".dp-release/r/all/v1/attempt-1/shards"
@@ -145,7 +145,7 @@ def test_a_publisher_that_dies_after_freezing_is_followed_by_another(config, job
 def test_a_launcher_that_dies_before_it_notes_the_job_is_followed_by_a_new_attempt(
     config, tmp_path, job, monkeypatch
 ):
-    monkeypatch.setattr("pipelines.release_staging.ReleaseStaging.note_launch", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.staging.ReleaseStaging.note_launch", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config, detach=True)
     monkeypatch.setattr(drawing, "_run_pipeline", lambda *_: None)
@@ -183,7 +183,7 @@ def test_what_a_job_drew_twice_is_launched_again(config, tmp_path, monkeypatch):
 
 
 def test_a_launcher_need_not_write_to_the_public(config, job, monkeypatch):
-    monkeypatch.setattr("pipelines.outlet.os.access", lambda *_: False)
+    monkeypatch.setattr("pipelines.run.outlet.os.access", lambda *_: False)
     with pytest.raises(ConfigError, match="cannot be written to"):
         run(config)
     assert run(config, detach=True).release.state == "drawing"
@@ -195,7 +195,7 @@ def test_a_launcher_need_not_write_to_the_public(config, job, monkeypatch):
 
 
 def test_a_launched_job_shuffles_nothing_through_the_disk(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.local_blocks.SPILL_BYTES", 0)
+    monkeypatch.setattr("pipelines.run.local_blocks.SPILL_BYTES", 0)
     run(config, detach=True)
     assert not (tmp_path / SHARDS / "blocks").exists()
     assert publish(config).release.state == "published"

@@ -8,11 +8,11 @@ import pytest
 from once_release import command, run, write_release, write_weekly
 
 from pipelines.ledger import PrivacyUnit
-from pipelines.ledger_unit import ledger_unit
-from pipelines.periods import EVERY_DAY, read_period
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
-from pipelines.release_ledger import ReleaseLedger
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.ledger_unit import ledger_unit
+from pipelines.run.periods import EVERY_DAY, read_period
 from pipelines.spec import load_release
 
 

@@ -11,14 +11,14 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from once_release import USERS, command, files, kinds, run, state, write_release
 
-from pipelines import local_blocks
-from pipelines.drawing import check_release_input, draw
-from pipelines.local_blocks import SPILL_BYTES, block_folder
-from pipelines.options import pipeline_options
-from pipelines.periods import read_period
 from pipelines.plan import plan_release
-from pipelines.release_staging import StagingError
-from pipelines.run import RunError
+from pipelines.run import local_blocks
+from pipelines.run.drawing import check_release_input, draw
+from pipelines.run.exactly_once import RunError
+from pipelines.run.local_blocks import SPILL_BYTES, block_folder
+from pipelines.run.options import pipeline_options
+from pipelines.run.periods import read_period
+from pipelines.run.staging import StagingError
 from pipelines.spec import ConfigError, load_release
 from transforms.blocks import BlockFile
 from transforms.hashing import HashKey
@@ -28,8 +28,8 @@ LOCAL = pipeline_options([])
 PROGRAM = """
 import errno, io, logging, os, signal, types
 logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
-import pipelines.local_blocks, transforms.blocks, transforms.stages
-pipelines.local_blocks.SPILL_BYTES = 0
+import pipelines.run.local_blocks, transforms.blocks, transforms.stages
+pipelines.run.local_blocks.SPILL_BYTES = 0
 {change}
 from pipelines.cli import main
 main()

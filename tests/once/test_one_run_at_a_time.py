@@ -15,10 +15,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.release_ledger import ReleaseLedger
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
+from pipelines.run.failures import RunError
+from pipelines.run.ledger import ReleaseLedger
 from pipelines.spec import ConfigError, load_release
 
 DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")
@@ -44,7 +44,7 @@ main()
 """The command, held when it calls a function, until a file is there."""
 
 DRAW = ("transforms.stages", "draw")
-RENDER = ("pipelines.output", "render")
+RENDER = ("pipelines.run.output", "render")
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_the_lock_is_the_file_in_the_staging_folder(config):
 
 
 def test_a_run_leaves_no_lock_whether_it_fails_or_not(config, monkeypatch):
-    monkeypatch.setattr("pipelines.output.render", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.output.render", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()
@@ -213,14 +213,14 @@ def test_a_release_that_was_published_while_a_run_waited_is_not_drawn_again(conf
     """The ledger is looked at again under the lock."""
     inner = config.with_name("inner.yaml")
     inner.write_text(config.read_text())
-    check = sys.modules["pipelines.run_steps"].check_release_input
+    check = sys.modules["pipelines.run.steps"].check_release_input
 
     def check_and_publish(*arguments):
         monkeypatch.undo()
         run(inner)
         return check(*arguments)
 
-    monkeypatch.setattr("pipelines.run_steps.check_release_input", check_and_publish)
+    monkeypatch.setattr("pipelines.run.steps.check_release_input", check_and_publish)
     done = run(config)
     assert not done.is_new
     assert len(attempts(config)) == 1
@@ -291,9 +291,9 @@ def test_a_leftover_that_was_being_built_is_removed_and_never_published(config):
 @pytest.mark.parametrize(
     "name",
     [
-        "pipelines.output.render",
+        "pipelines.run.output.render",
         "pipelines.publication.release_files._write",
-        "pipelines.outlet.promote",
+        "pipelines.run.outlet.promote",
     ],
 )
 def test_a_publication_that_fails_leaves_the_draw_for_the_next_run(config, monkeypatch, name):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.ledger import Days
-from pipelines.periods import (
+from pipelines.run.periods import (
     ALL_ROWS,
     EVERY_DAY,
     PeriodError,

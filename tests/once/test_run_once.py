@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from once_release import book, command, files, kinds, run, state, write_release
 
-from pipelines import drawing
-from pipelines.drawing import draw
-from pipelines.failures import RunError
 from pipelines.ledger import BrokenLedgerError, LedgerError, RefusedError, ReleaseKey
 from pipelines.plan import plan_release
-from pipelines.release_staging import StagingError
-from pipelines.run import publish_release
+from pipelines.run import drawing
+from pipelines.run.drawing import draw
+from pipelines.run.exactly_once import publish_release
+from pipelines.run.failures import RunError
+from pipelines.run.staging import StagingError
 from pipelines.spec import ConfigError, load_release
 from transforms.hashing import HashKey
 
@@ -40,8 +40,8 @@ def run_until(config, monkeypatch, name):
     monkeypatch.undo()
 
 
-DRAWING = "pipelines.run_steps.draw"
-RENDERING = "pipelines.run_steps.render_release"
+DRAWING = "pipelines.run.steps.draw"
+RENDERING = "pipelines.run.steps.render_release"
 
 
 # Again
@@ -158,7 +158,7 @@ def test_a_failed_draw_is_drawn_again_with_the_same_secret(config, tmp_path, mon
 def test_a_release_that_was_voided_gets_another_secret(config, monkeypatch):
     found = []
     for _ in range(2):
-        fail_at(monkeypatch, "pipelines.release_staging.ReleaseStaging.begin")
+        fail_at(monkeypatch, "pipelines.run.staging.ReleaseStaging.begin")
         with pytest.raises(RunError):
             run(config)
         monkeypatch.undo()
@@ -293,8 +293,8 @@ def test_of_two_machines_with_one_ledger_one_draws(config, tmp_path, monkeypatch
     other = config.with_name("other.yaml")
     text = config.read_text().replace("folder: out", "folder: other, staging: other staging")
     other.write_text(text)
-    begin = "pipelines.release_staging.ReleaseStaging.begin"
-    from pipelines.release_staging import ReleaseStaging
+    begin = "pipelines.run.staging.ReleaseStaging.begin"
+    from pipelines.run.staging import ReleaseStaging
 
     original = ReleaseStaging.begin
 
@@ -314,7 +314,7 @@ def test_of_two_machines_with_one_ledger_one_draws(config, tmp_path, monkeypatch
 
 def test_an_attempt_that_was_replaced_cannot_be_drawn(config, tmp_path, monkeypatch):
     """It comes back to life after another run took over."""
-    from pipelines import run_steps
+    from pipelines.run import steps as run_steps
 
     def draw_slowly(*arguments):
         monkeypatch.undo()
@@ -337,10 +337,10 @@ def test_another_plan_is_refused_with_what_is_allowed_in_its_state(config, monke
     text = config.read_text()
     changed = text.replace("epsilon: 1.0", "epsilon: 2.0")
     for fails_at, allowed in [
-        ("pipelines.release_staging.ReleaseStaging.begin", "dp-release void, which gives"),
+        ("pipelines.run.staging.ReleaseStaging.begin", "dp-release void, which gives"),
         (DRAWING, "dp-release abandon, which spends its charge"),
         (RENDERING, "dp-release abandon, which spends its charge"),
-        ("pipelines.run_steps.published_tables", "dp-release run --correct REASON"),
+        ("pipelines.run.steps.published_tables", "dp-release run --correct REASON"),
     ]:
         run_until(config, monkeypatch, fails_at)
         config.write_text(changed)

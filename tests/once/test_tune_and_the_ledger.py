@@ -23,14 +23,14 @@ from once_release import (
     write_weekly,
 )
 
-from pipelines.folders import one_at_a_time
 from pipelines.ledger import LedgerError, PrivacyUnit, RefusedError
 from pipelines.ledger.composition import composed, epsilon_at
-from pipelines.periods import EVERY_DAY, read_period
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
 from pipelines.publication.facts import Facts, LedgerPlace, Look
-from pipelines.release_ledger import ReleaseLedger
+from pipelines.run.folders import one_at_a_time
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.periods import EVERY_DAY, read_period
 from pipelines.spec import ConfigError, load_release
 from pipelines.tune import measure as measuring
 from pipelines.tune.options import TuneError, TuneOptions

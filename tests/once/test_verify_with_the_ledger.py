@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from once_release import command, run, write_release, write_weekly
 
-from pipelines.endings import end_release
 from pipelines.ledger import load_policy, open_store
-from pipelines.periods import read_period
 from pipelines.publication.checksums import SUMS_FILE, sums_of, sums_text
 from pipelines.publication.table_files import table_bytes
 from pipelines.publication.verify import verify_release
+from pipelines.run.endings import end_release
+from pipelines.run.periods import read_period
 from pipelines.spec import load_release
 
 

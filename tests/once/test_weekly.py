@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from once_release import USERS, book, command, files, kinds, run, write_weekly
 
-from pipelines.failures import RunError
-from pipelines.periods import read_period
 from pipelines.plan import plan_release
 from pipelines.plan.json_values import plan_to_dict
+from pipelines.run.failures import RunError
+from pipelines.run.periods import read_period
+from pipelines.run.window import input_window
 from pipelines.spec import ConfigError, load_release
-from pipelines.window import input_window
 
 NOISELESS = 300.0
 """An epsilon at which counts are exact."""

@@ -6,11 +6,11 @@ import pytest
 from once_release import book, command, files, kinds, run, write_release, write_weekly
 
 from pipelines.ledger import BrokenLedgerError, PrivacyUnit, RefusedError
-from pipelines.periods import read_period
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
-from pipelines.release_ledger import ReleaseLedger
-from pipelines.run import RunError
+from pipelines.run.exactly_once import RunError
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.periods import read_period
 from pipelines.spec import ConfigError, load_release
 
 POLICY = "datasets: {r: {columns: [user, country], caps: [{unit: user, epsilon: 9}]}}"
@@ -56,7 +56,7 @@ def test_a_staging_has_one_series(tmp_path, monkeypatch):
     config.write_text(text)
     other = tmp_path / "other.yaml"
     other.write_text(text.replace("release: r", "release: s").replace("out,", "other,"))
-    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.draw", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError):
         run(other)
     monkeypatch.undo()
@@ -89,7 +89,7 @@ def test_nobody_else_looks_into_ledger_staging_or_errors(config, tmp_path, monke
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     config.write_text(config.read_text().replace("folder: out", "folder: out, staging: shared"))
-    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.draw", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     assert mode_of(shared / "error.txt") == 0o600
@@ -174,7 +174,7 @@ def test_another_ledger_is_refused_for_the_same_staging(config, tmp_path):
 def test_the_ledger_is_remembered_before_noise_is_drawn(config, tmp_path, monkeypatch):
     kept = tmp_path / ".dp-release" / "r" / "ledger-head.json"
     seen = []
-    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: seen.append(kept.exists()))
+    monkeypatch.setattr("pipelines.run.steps.draw", lambda *_, **__: seen.append(kept.exists()))
     with pytest.raises(RunError):
         run(config)
     assert seen == [True]
@@ -183,7 +183,7 @@ def test_the_ledger_is_remembered_before_noise_is_drawn(config, tmp_path, monkey
 def test_a_publication_of_another_series_is_not_replaced(config, tmp_path, monkeypatch):
     other = tmp_path / "other.yaml"
     other.write_text(config.read_text().replace("release: r", "release: s"))
-    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.draw", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError):
         run(other)
     monkeypatch.undo()
@@ -215,7 +215,7 @@ def test_a_policy_sees_the_columns_of_chosen_folders(tmp_path, glob, columns):
 
 
 def test_the_secret_of_hashes_is_gone_when_values_are_drawn(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.run_steps.draw", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.run.steps.draw", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     assert len(list(tmp_path.rglob("hash-key*"))) == 1

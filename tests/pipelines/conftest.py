@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines import release_staging
+from pipelines.run import staging as release_staging
 from transforms.hashing import HashKey
 
 

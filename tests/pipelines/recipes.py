@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
 from pipelines.spec import load_release
 from transforms.local import exact_partials
 

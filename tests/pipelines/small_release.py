@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.check import check_input, release_input
-from pipelines.inputs import open_parquet
 from pipelines.plan import plan_release
-from pipelines.run import run_release
-from pipelines.sources import ReadTask, read_task, split_parquet
+from pipelines.run.exactly_once import run_release
+from pipelines.sources.check import check_input, release_input
+from pipelines.sources.inputs import open_parquet
+from pipelines.sources.read_rows import ReadTask, read_task, split_parquet
 from pipelines.spec import ConfigError, load_release
 
 DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")

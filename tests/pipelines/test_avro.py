@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from small_release import checked, problems, read_rows, run, write_config
 
-from pipelines import avro
-from pipelines.avro import avro_schema, read_avro
-from pipelines.files import InputError
+from pipelines.sources import avro
+from pipelines.sources.avro import avro_schema, read_avro
+from pipelines.sources.files import InputError
 
 NOW = datetime(2026, 11, 1, 12, 30, 0, 123456, tzinfo=UTC)
 ID = UUID("0b8b8c6e-3c1f-4d7b-9f0a-0123456789ab")

@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import (
     TypeOptions,
 )
 
-from pipelines.options import OptionError, is_local, pipeline_options
+from pipelines.run.options import OptionError, is_local, pipeline_options
 
 COMMAND = Path(sys.executable).with_name("dp-release")
 

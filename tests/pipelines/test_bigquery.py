@@ -13,15 +13,16 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.testing.util import assert_that
 from small_release import checked, problems, write_config
 
-from pipelines import bigquery, drawing
-from pipelines.bigquery import BigQueryInput, ReadBigQuery, rows_to_table
-from pipelines.check import release_input
-from pipelines.drawing import unit_shards
-from pipelines.periods import read_period
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
-from pipelines.release_ledger import ReleaseLedger
-from pipelines.run import run_release
+from pipelines.run import drawing
+from pipelines.run.drawing import unit_shards
+from pipelines.run.exactly_once import run_release
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.periods import read_period
+from pipelines.sources import bigquery
+from pipelines.sources.bigquery import BigQueryInput, ReadBigQuery, rows_to_table
+from pipelines.sources.check import release_input
 from pipelines.spec import load_release
 from transforms.text_types import POLARS_TYPES
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.check import check_input, release_input
 from pipelines.plan import plan_release
-from pipelines.public_types import fit_public_keys
+from pipelines.sources.check import check_input, release_input
+from pipelines.sources.public_types import fit_public_keys
 from pipelines.spec import ConfigError, load_release
 
 GOOD = """\

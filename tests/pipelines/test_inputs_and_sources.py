@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.testing.util import assert_that
 
-from pipelines import inputs, sources
-from pipelines.inputs import (
+from pipelines.run.progress import bytes_read
+from pipelines.sources import inputs
+from pipelines.sources import read_rows as sources
+from pipelines.sources.inputs import (
     Input,
     InputError,
     InputFile,
@@ -21,7 +23,6 @@ from pipelines.inputs import (
     open_file,
     open_parquet,
 )
-from pipelines.progress import bytes_read
 from transforms import Bounds, Budget, Count, PrivacyUnitCount, PrivateSelection, Sum, Table
 from transforms.hashing import HashKey
 from transforms.local import exact_partials

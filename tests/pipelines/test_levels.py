@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from small_release import DOCUMENTS
 
-from pipelines import key_storage
-from pipelines.drawing import partition_shards
 from pipelines.plan import plan_release
-from pipelines.release_staging import ReleaseStaging
-from pipelines.run import run_release
+from pipelines.run import key_storage
+from pipelines.run.drawing import partition_shards
+from pipelines.run.exactly_once import run_release
+from pipelines.run.staging import ReleaseStaging
 from pipelines.show import show_table
 from pipelines.spec import load_release
 from transforms import key_list

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.lines import csv_header, read_csv, read_jsonl
+from pipelines.sources.lines import csv_header, read_csv, read_jsonl
 from transforms.text_types import POLARS_TYPES
 
 ALL_TYPES = {kind: kind for kind in POLARS_TYPES}

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_release import checked, files_of, problems, read_rows, run, write_config
 
-from pipelines.inputs import match_files
 from pipelines.plan import plan_release
+from pipelines.sources.inputs import match_files
 from pipelines.spec import load_release
 from pipelines.spec.partition_folders import folder_columns, folder_values
 

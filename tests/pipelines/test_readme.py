@@ -13,14 +13,14 @@ import pytest
 import yaml
 from small_release import DOCUMENTS
 
-import pipelines.lines
+import pipelines.sources.lines
 import transforms as dp
 import transforms.rows
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
-from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
+from pipelines.run.failures import RunError
 from pipelines.spec import load_release
 from transforms.planning import plan_tables
 from transforms.prepare import preparation
@@ -270,7 +270,7 @@ def test_every_command_is_there():
 
 
 def test_every_option_for_beam_is_one():
-    from pipelines.options import pipeline_options
+    from pipelines.run.options import pipeline_options
 
     options = re.findall(r"^\$ dp-release run \S+ -- (--\S+)", README, re.MULTILINE)
     assert options
@@ -318,11 +318,11 @@ IN_OTHER_WORDS = {
     ],
     "bytes that are not UTF-8 in text files": ["bytes that are not UTF-8"],
 }
-"""Rows of the reference that sum up rows of `pipelines.lines`."""
+"""Rows of the reference that sum up rows of `pipelines.sources.lines`."""
 
 RULES = {
     row: rule
-    for module in (transforms.rows, pipelines.lines, preparation)
+    for module in (transforms.rows, pipelines.sources.lines, preparation)
     for row, rule in table_rows(module.__doc__)
 }
 

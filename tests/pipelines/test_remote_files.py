@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from small_release import checked, files_of, problems, read_rows, run, write_config
 
-from pipelines import avro
-from pipelines.inputs import match_files
+from pipelines.sources import avro
+from pipelines.sources.inputs import match_files
 
 
 @pytest.fixture(autouse=True)

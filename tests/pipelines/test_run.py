@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from small_release import DOCUMENTS, write_release
 
-from pipelines import drawing
-from pipelines.failures import RunError
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run import drawing
+from pipelines.run.exactly_once import run_release
+from pipelines.run.failures import RunError
 from pipelines.spec import ConfigError, load_release
 
 COMMAND = Path(sys.executable).with_name("dp-release")
@@ -344,7 +344,7 @@ main()
     [
         ("transforms.stages", "draw", "ValueError"),
         ("transforms.stages", "canonical_rows", "pl.exceptions.PanicException"),
-        ("pipelines.output", "render", "OSError"),
+        ("pipelines.run.output", "render", "OSError"),
     ],
 )
 def test_a_run_that_fails_says_one_line_without_data_and_leaves_the_old_release(
@@ -381,7 +381,7 @@ def test_a_first_run_that_fails_publishes_nothing(tmp_path, events, monkeypatch)
 def test_a_publication_that_fails_half_way_publishes_nothing(tmp_path, events, monkeypatch):
     run(events)
     before = files_below(tmp_path / "out")
-    monkeypatch.setattr("pipelines.output.write_release", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipelines.run.output.write_release", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError, match="failed with ZeroDivisionError"):
         run(events, correct="again")
     assert files_below(tmp_path / "out") == before
@@ -578,8 +578,8 @@ from functools import partial
 import logging
 import time
 logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
-import pipelines.drawing, pipelines.progress, transforms.stages
-pipelines.drawing.progress = partial(pipelines.progress.progress, interval=0.02)
+import pipelines.run.drawing, pipelines.run.progress, transforms.stages
+pipelines.run.drawing.progress = partial(pipelines.run.progress.progress, interval=0.02)
 draw = transforms.stages.draw
 def slow_draw(*args):
     time.sleep(0.1)

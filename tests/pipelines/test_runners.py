@@ -17,8 +17,8 @@ from apache_beam.options.pipeline_options import (
 )
 
 from pipelines.doctor.reach import hopeless
-from pipelines.options import is_local, pipeline_options, time_limit
-from pipelines.runners import RUNNERS, RunnerChoice, RunnerError
+from pipelines.run.options import is_local, pipeline_options, time_limit
+from pipelines.run.runners import RUNNERS, RunnerChoice, RunnerError
 
 COMMAND = Path(sys.executable).with_name("dp-release")
 DAY = "--time_limit_s=86400"

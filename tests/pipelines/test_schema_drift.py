@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from small_release import checked, files_of, problems, read_rows, run, write_config
 
-from pipelines import inputs, sources
-from pipelines.failures import RunError
-from pipelines.files import InputError
-from pipelines.inputs import InputFile, match_files
-from pipelines.sources import ReadTask, read_task
+from pipelines.run.failures import RunError
+from pipelines.sources import inputs
+from pipelines.sources import read_rows as sources
+from pipelines.sources.files import InputError
+from pipelines.sources.inputs import InputFile, match_files
+from pipelines.sources.read_rows import ReadTask, read_task
 
 WHEN = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
@@ -280,7 +281,7 @@ def test_a_run_whose_files_change_publishes_nothing(tmp_path, monkeypatch):
         write(tmp_path, "a.parquet", country=pair("secret", pa.binary()))
         return iter(found)
 
-    monkeypatch.setattr("pipelines.check.input_schemas", then_change)
+    monkeypatch.setattr("pipelines.sources.check.input_schemas", then_change)
     with pytest.raises(RunError) as caught:
         run(config)
     assert "secret" not in str(caught.value)

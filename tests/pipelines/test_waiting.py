@@ -6,7 +6,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.waiting import TimeLimitError, run_pipeline
+from pipelines.run.waiting import TimeLimitError, run_pipeline
 
 
 class Job:

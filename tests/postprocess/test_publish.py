@@ -12,15 +12,15 @@ import pytest
 import yaml
 from polars.testing import assert_frame_equal
 
-from pipelines import drawing
-from pipelines.output import render_release, write_publication
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
 from pipelines.plan.json_values import plan_to_dict
 from pipelines.plan.text import plan_text
 from pipelines.publication.content import Content
 from pipelines.publication.facts import Facts
-from pipelines.run import run_release
+from pipelines.run import drawing
+from pipelines.run.exactly_once import run_release
+from pipelines.run.output import render_release, write_publication
 from pipelines.show import show_table
 from pipelines.spec import ConfigError, load_release
 from pipelines.spec.schema import release_schema

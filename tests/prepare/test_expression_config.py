@@ -6,11 +6,11 @@ import sys
 import polars as pl
 import pytest
 
-from pipelines.check import check_input, release_input
 from pipelines.plan import plan_release
 from pipelines.plan.json_values import plan_to_dict
 from pipelines.plan.text import plan_text
-from pipelines.prepared import prepared_schema
+from pipelines.sources.check import check_input, release_input
+from pipelines.sources.prepared import prepared_schema
 from pipelines.spec import ConfigError, load_release
 
 CONFIG = """\

@@ -11,7 +11,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import transforms as dp
 from pipelines.plan import plan_release
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
 from pipelines.spec import load_release
 
 CONFIG = """\

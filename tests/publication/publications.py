@@ -9,16 +9,16 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.output import render_release
 from pipelines.plan import plan_release
 from pipelines.plan.file import PlanFile, plan_file
-from pipelines.public_types import fit_public_keys
 from pipelines.publication.checksums import sums_text
 from pipelines.publication.content import Content
 from pipelines.publication.facts import Facts, software
 from pipelines.publication.place import building_folder, put_in_place
 from pipelines.publication.release_files import write_release
 from pipelines.publication.series_index import write_index
+from pipelines.run.output import render_release
+from pipelines.sources.public_types import fit_public_keys
 from pipelines.spec import load_release
 from transforms.draw import draw, draw_other
 from transforms.hashing import HashKey

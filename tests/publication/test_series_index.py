@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from publications import LISTED, SELECTED, make_publication, read_json, write_config, write_json
 
-from pipelines.output import list_releases, promote
 from pipelines.plan import plan_release
 from pipelines.publication import series_index as module
 from pipelines.publication.series_index import series_index, write_index
 from pipelines.publication.verify_folder import verify_folder
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
+from pipelines.run.output import list_releases, promote
 from pipelines.spec import ConfigError, load_release
 from transforms.accounting import price
 

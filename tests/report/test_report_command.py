@@ -16,7 +16,7 @@ from pipelines.publication.verify import verify_release
 from pipelines.report import page as page_module
 from pipelines.report.files import NEEDS, add_index
 from pipelines.report.svg import svg_of
-from pipelines.run import run_release
+from pipelines.run.exactly_once import run_release
 from pipelines.spec import load_release
 
 RELEASE = """

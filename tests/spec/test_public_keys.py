@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from pipelines import public_types
+from pipelines.sources import public_types
 from pipelines.spec import ConfigError, key_files, load_release, public_keys, release_tables
 from transforms.key_list import KeyList
 from transforms.table import PublicKeys

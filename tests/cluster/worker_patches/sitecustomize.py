@@ -9,7 +9,7 @@ from pathlib import Path
 
 GATES = {
     "bounding": ("transforms.dofns", "BoundUnits"),
-    "staging": ("pipelines.staging", "StageTable"),
+    "staging": ("pipelines.run.shards", "StageTable"),
 }
 SECONDS = 240
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.inputs import Schema
-from pipelines.periods import ReleasePeriod
+from pipelines.run.periods import ReleasePeriod
+from pipelines.sources.inputs import Schema
 from pipelines.spec import LoadedRelease, ProblemList, found_problems
 
 if TYPE_CHECKING:

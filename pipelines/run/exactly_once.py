@@ -20,7 +20,7 @@ Only `drawing` without frozen values draws again, and then no value of the attem
 seen: it was never `drawn`, the ledger refuses that to it from now on, and what it wrote is deleted.
 That it is dead is known as its folder is in this staging, whose lock this run holds. An attempt
 whose folder is not here is somebody else's and left alone. Staging in a bucket has no lock, so
-there somebody has to say that an attempt is dead (`pipelines.release_staging`).
+there somebody has to say that an attempt is dead (`pipelines.run.staging`).
 
 The ledger is told of a publication before readers see it: a release that is given up in between
 cannot come out any more, and one that is out cannot be given up.
@@ -35,19 +35,19 @@ from dataclasses import dataclass, replace
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines import clock
-from pipelines.failures import RunError, failures
-from pipelines.folders import one_at_a_time, release_outlet, series_storage
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release
-from pipelines.options import pipeline_options
-from pipelines.output import Published
-from pipelines.periods import PeriodError, read_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
-from pipelines.release_ledger import ReleaseLedger
 from pipelines.report.published import REPORT_FILE
-from pipelines.run_steps import RunSteps
+from pipelines.run.failures import RunError, failures
+from pipelines.run.folders import one_at_a_time, release_outlet, series_storage
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.options import pipeline_options
+from pipelines.run.output import Published
+from pipelines.run.periods import PeriodError, read_period
+from pipelines.run.steps import RunSteps
 from pipelines.spec import LoadedRelease
 from pipelines.storage.storage import Where
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipelines.folders import one_at_a_time, release_staging
 from pipelines.ledger import LedgerError, Release, ReleaseKey
-from pipelines.periods import ReleasePeriod
-from pipelines.release_ledger import ReleaseLedger
+from pipelines.run.folders import one_at_a_time, release_staging
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.periods import ReleasePeriod
 from pipelines.spec import LoadedRelease
 
 Ending = Literal["void", "abandon", "withdraw"]

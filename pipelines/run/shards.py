@@ -2,7 +2,8 @@
 
 A file is named for the partition shard that was drawn and a digest of what is in it. A retried
 write makes the same file again. A second draw of a shard, which the runner's `Reshuffle` should
-exclude, makes a second file; then the attempt is over, and the next one draws (`pipelines.run`).
+exclude, makes a second file; then the attempt is over, and the next one draws
+(`pipelines.run.exactly_once`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.files import files_in, write_whole
-from pipelines.staged_list import is_list
+from pipelines.run.staged_list import is_list
+from pipelines.sources.files import files_in, write_whole
 from pipelines.storage.storage import Where
 
 

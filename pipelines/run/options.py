@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from apache_beam.runners.runner import create_runner
 from apache_beam.transforms.resources import parse_resource_hints
 
-from pipelines.failures import RunError
+from pipelines.run.failures import RunError
 from pipelines.spec import did_you_mean
 
 LOCAL_RUNNER = "FnApiRunner"

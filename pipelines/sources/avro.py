@@ -32,7 +32,7 @@ import pyarrow as pa
 from polars_avro import AvroError, AvroSpecError
 from polars_avro._avro_rs import AvroSource
 
-from pipelines.files import InputError, is_local, open_file
+from pipelines.sources.files import InputError, is_local, open_file
 
 BATCH_ROWS = 1 << 17
 """Rows in one table."""

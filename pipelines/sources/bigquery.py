@@ -25,7 +25,7 @@ import polars as pl
 import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
-from pipelines.files import InputError
+from pipelines.sources.files import InputError
 from transforms.text_types import POLARS_TYPES, ColumnType, parse
 
 BATCH_ROWS = 50_000

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.durable import private_folder
 from pipelines.ledger import (
     Charge,
     Days,
@@ -25,15 +24,16 @@ from pipelines.ledger.entries import Head, head_of
 from pipelines.ledger.losses_json import Mechanisms
 from pipelines.ledger.policy import no_policy
 from pipelines.ledger.states import NO_POLICY
-from pipelines.ledger_memory import remember_head, remembered_head
-from pipelines.ledger_unit import identity, ledger_unit
-from pipelines.periods import EVERY_DAY, ReleasePeriod
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.series_index import Listed, release_in, releases_in
+from pipelines.run.ledger_memory import remember_head, remembered_head
+from pipelines.run.ledger_unit import identity, ledger_unit
+from pipelines.run.periods import EVERY_DAY, ReleasePeriod
 from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
 from pipelines.spec.partition_folders import chosen_columns
+from pipelines.storage.durable import private_folder
 from pipelines.storage.errors import StorageError
 from pipelines.storage.storage import Storage, is_url, open_storage
 

@@ -14,10 +14,10 @@ from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.decision import check_request
 from pipelines.ledger.policy import Cap
 from pipelines.ledger.refusal import usage
-from pipelines.periods import ReleasePeriod, chosen_period
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
-from pipelines.release_ledger import ReleaseLedger
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.periods import ReleasePeriod, chosen_period
 from pipelines.spec import LoadedRelease
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import polars as pl
 
-from pipelines.interrupts import noted_interrupts
 from pipelines.ledger import LedgerError
+from pipelines.run.interrupts import noted_interrupts
 from pipelines.spec import ConfigError
 from pipelines.storage.errors import StorageError
 from pipelines.storage.storage import Storage

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipelines.inputs import Input, InputFile
-from pipelines.window import Window
+from pipelines.run.window import Window
+from pipelines.sources.inputs import Input, InputFile
 from transforms.text_types import parse
 
 _WITH_DAYS = ("date", "timestamp")

@@ -12,28 +12,28 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import PCollection
 
-from pipelines.baselines import fit_baselines
-from pipelines.bigquery import BigQueryInput, ReadBigQuery
-from pipelines.check import check_input, find_files, release_input
 from pipelines.gates.release_gates import ReleaseGates
-from pipelines.inputs import Input, InputFile, Schema
-from pipelines.key_storage import store_public_keys
-from pipelines.local_blocks import block_folder, full_disk_told
-from pipelines.options import bounding_ram, is_local, time_limit
-from pipelines.periods import ReleasePeriod
 from pipelines.plan import ReleasePlan
-from pipelines.prepared import prepared_schema
-from pipelines.progress import progress
-from pipelines.public_types import fit_public_keys
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
-from pipelines.sources import ReadRows
+from pipelines.run.baselines import fit_baselines
+from pipelines.run.key_storage import store_public_keys
+from pipelines.run.local_blocks import block_folder, full_disk_told
+from pipelines.run.options import bounding_ram, is_local, time_limit
+from pipelines.run.periods import ReleasePeriod
+from pipelines.run.progress import progress
+from pipelines.run.shards import StageTable, read_staged, staged_files
+from pipelines.run.staged_list import ListStaged, check_staged
+from pipelines.run.waiting import run_pipeline
+from pipelines.run.window import Window, check_window, input_window
+from pipelines.run.window_files import files_in_window
+from pipelines.sources.bigquery import BigQueryInput, ReadBigQuery
+from pipelines.sources.check import check_input, find_files, release_input
+from pipelines.sources.inputs import Input, InputFile, Schema
+from pipelines.sources.prepared import prepared_schema
+from pipelines.sources.public_types import fit_public_keys
+from pipelines.sources.read_rows import ReadRows
 from pipelines.spec import LoadedRelease
-from pipelines.staged_list import ListStaged, check_staged
-from pipelines.staging import StageTable, read_staged, staged_files
 from pipelines.storage.storage import Where
-from pipelines.waiting import run_pipeline
-from pipelines.window import Window, check_window, input_window
-from pipelines.window_files import files_in_window
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
 from transforms.ptransforms import GATHER_BYTES, DrawTables

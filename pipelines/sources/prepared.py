@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipelines.check import check_type
-from pipelines.inputs import Schema
+from pipelines.sources.check import check_type
+from pipelines.sources.inputs import Schema
 from pipelines.spec import KeyPath, LoadedRelease, ProblemList, found_problems
 
 if TYPE_CHECKING:

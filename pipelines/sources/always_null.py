@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from pipelines.inputs import Input, InputFile
+from pipelines.sources.inputs import Input, InputFile
 from pipelines.spec import KeyPath, LoadedRelease
 from transforms.text_types import parse
 

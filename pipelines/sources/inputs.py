@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.avro import avro_schema
-from pipelines.files import InputError, is_local, open_file
-from pipelines.lines import csv_header
+from pipelines.sources.avro import avro_schema
+from pipelines.sources.files import InputError, is_local, open_file
+from pipelines.sources.lines import csv_header
 from pipelines.spec import InputFormat
 from pipelines.spec.partition_folders import FolderValues, folder_values
 from transforms.text_types import POLARS_TYPES, ColumnType

@@ -1,4 +1,4 @@
-"""The steps of a run: look, reserve, draw, publish. `pipelines.run` says why they are so."""
+"""The steps of a run: look, reserve, draw, publish; see `pipelines.run.exactly_once`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from pathlib import Path
 import polars as pl
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.baselines import fit_baselines
-from pipelines.drawing import (
+from pipelines.gates.release_gates import ReleaseGates
+from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
+from pipelines.plan import ReleasePlan
+from pipelines.plan.file import PlanFile
+from pipelines.publication.completeness import Completeness
+from pipelines.publication.content import Content
+from pipelines.publication.facts import Facts, now, software
+from pipelines.report.files import add_report
+from pipelines.run.baselines import fit_baselines
+from pipelines.run.drawing import (
     CheckedInput,
     check_release_input,
     collect,
@@ -18,23 +26,15 @@ from pipelines.drawing import (
     drawn_keys,
     start,
 )
-from pipelines.folders import check_folders, release_staging
-from pipelines.gates.release_gates import ReleaseGates
-from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
-from pipelines.local_blocks import check_disk
-from pipelines.outlet import Outlet
-from pipelines.output import Published, published_tables, render_release, write_publication
-from pipelines.periods import ReleasePeriod
-from pipelines.plan import ReleasePlan
-from pipelines.plan.file import PlanFile
-from pipelines.publication.completeness import Completeness
-from pipelines.publication.content import Content
-from pipelines.publication.facts import Facts, now, software
-from pipelines.release_ledger import ReleaseLedger
-from pipelines.release_staging import Launched, ReleaseStaging, StagingError
-from pipelines.report.files import add_report
-from pipelines.staged_list import is_listed
-from pipelines.staging import DrawnTwiceError
+from pipelines.run.folders import check_folders, release_staging
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.run.local_blocks import check_disk
+from pipelines.run.outlet import Outlet
+from pipelines.run.output import Published, published_tables, render_release, write_publication
+from pipelines.run.periods import ReleasePeriod
+from pipelines.run.shards import DrawnTwiceError
+from pipelines.run.staged_list import is_listed
+from pipelines.run.staging import Launched, ReleaseStaging, StagingError
 from pipelines.storage.storage import Where
 from transforms.hashing import HashKey
 
@@ -135,7 +135,7 @@ class RunSteps:
         self._passed = passed + self._checked.completeness
 
     def check_folders(self) -> None:
-        """Checks that the release can be published to its folder; see `pipelines.folders`."""
+        """Checks that the release can be published to its folder; see `pipelines.run.folders`."""
         check_folders(
             self.ledger.release, self.outlet, known=self._is_known, writes=not self.detach
         )

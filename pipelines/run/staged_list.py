@@ -20,8 +20,8 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 
-from pipelines.files import files_in, write_whole
-from pipelines.release_staging import StagingError
+from pipelines.run.staging import StagingError
+from pipelines.sources.files import files_in, write_whole
 from pipelines.storage.storage import Where
 
 _LIST = "staged-files-"

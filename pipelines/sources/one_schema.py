@@ -27,7 +27,7 @@ from collections.abc import Iterable
 import polars as pl
 import pyarrow as pa
 
-from pipelines.files import InputError
+from pipelines.sources.files import InputError
 from transforms.rows import canonical_type
 
 

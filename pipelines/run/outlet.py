@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.ledger import ReleaseKey
-from pipelines.output import is_published, list_releases, may_replace, promote
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import INDEX_FILE, Listed, is_free_for_index, release_in
 from pipelines.report.files import add_index
+from pipelines.run.output import is_published, list_releases, may_replace, promote
 from pipelines.storage.storage import Where, is_url
 
 
@@ -137,7 +137,7 @@ def open_outlet(place: str) -> Outlet:
         StorageError: The URL is of another kind, or google-cloud-storage is not installed.
     """
     if is_url(place):
-        from pipelines.gcs_outlet import GcsOutlet
+        from pipelines.run.gcs_outlet import GcsOutlet
         from pipelines.storage.gcs import GcsFolder
 
         return GcsOutlet(GcsFolder.of(place))

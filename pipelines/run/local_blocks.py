@@ -18,8 +18,8 @@ from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from pipelines.options import is_local
-from pipelines.release_staging import StagingError
+from pipelines.run.options import is_local
+from pipelines.run.staging import StagingError
 from pipelines.spec import ConfigError, LoadedRelease
 from pipelines.storage.storage import is_url
 from transforms.blocks import BlockFolder

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.files import open_file
+from pipelines.sources.files import open_file
 from transforms.key_list import KeyFile, KeyPart
 from transforms.plan import TablePlan
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.pvalue import PCollection
 
-from pipelines.avro import read_avro
-from pipelines.files import InputError, is_local, open_file
-from pipelines.inputs import Input, InputFile, Schema, open_parquet
-from pipelines.lines import read_csv, read_jsonl
-from pipelines.one_schema import as_type, nulls
-from pipelines.progress import count_bytes
+from pipelines.run.progress import count_bytes
+from pipelines.sources.avro import read_avro
+from pipelines.sources.files import InputError, is_local, open_file
+from pipelines.sources.inputs import Input, InputFile, Schema, open_parquet
+from pipelines.sources.lines import read_csv, read_jsonl
+from pipelines.sources.one_schema import as_type, nulls
 from pipelines.spec.partition_folders import FolderValues
 from transforms.text_types import ColumnType, parse
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
-from pipelines.always_null import always_null
-from pipelines.bigquery import BigQueryInput, check_bigquery
-from pipelines.files import InputError
-from pipelines.inputs import Input, InputFile, Schema, input_schemas, match_files
-from pipelines.one_schema import type_of_all_files
+from pipelines.sources.always_null import always_null
+from pipelines.sources.bigquery import BigQueryInput, check_bigquery
+from pipelines.sources.files import InputError
+from pipelines.sources.inputs import Input, InputFile, Schema, input_schemas, match_files
+from pipelines.sources.one_schema import type_of_all_files
 from pipelines.spec import KeyPath, LoadedRelease, ProblemList, Role, did_you_mean
 from transforms.rows import canonical_type, check_value_type
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.ledger import LedgerError
-from pipelines.outlet import Outlet, open_outlet
-from pipelines.periods import ReleasePeriod
-from pipelines.release_staging import ReleaseStaging
+from pipelines.run.outlet import Outlet, open_outlet
+from pipelines.run.periods import ReleasePeriod
+from pipelines.run.staging import ReleaseStaging
 from pipelines.spec import ConfigError, KeyPath, LoadedRelease
 from pipelines.storage.errors import BusyError, StorageError
 from pipelines.storage.storage import Storage, is_url, open_storage
@@ -99,7 +99,7 @@ def check_folders(
 def one_at_a_time(release: LoadedRelease) -> Iterator[None]:
     """Lets only one process work on a series with this staging, where that is a folder here.
 
-    In a bucket nothing keeps others out, and nothing depends on it (`pipelines.release_staging`).
+    In a bucket nothing keeps others out, and nothing depends on it (`pipelines.run.staging`).
 
     Raises:
         ConfigError: Another one does, or the staging cannot be made or written to.

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 from apache_beam.utils.subprocess_server import SubprocessServer
 
-from pipelines.failures import RunError
+from pipelines.run.failures import RunError
 
 CANCEL_SECONDS = 30
 """How long a runner may take to answer that it cancels a job."""

@@ -1,0 +1,1 @@
+"""What is read: input files and tables, their schemas, and the rows in them."""
