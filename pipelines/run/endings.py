@@ -39,7 +39,10 @@ def end_release(
     with one_at_a_time(release):
         latest = ledger.book().latest(first)
         if latest is None:
-            raise LedgerError(f"{first} is not in the ledger {ledger.store.place}, or voided")
+            raise LedgerError(
+                f"{first} is not in the ledger {ledger.store.place}, or voided; allowed: a release "
+                "that dp-release run has begun"
+            )
         match ending:
             case "void":
                 ended = ledger.void(latest.key, reason)

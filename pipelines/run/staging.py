@@ -244,6 +244,7 @@ class ReleaseStaging:
             StagingError: They are not there, or are others.
         """
         name = self._of(attempt, "drawn")
+        allowed = "allowed: a copy of them, or dp-release abandon where they are not published"
         try:
             with self.storage.thawed(name, digest) as folder:
                 frames = {
@@ -253,10 +254,12 @@ class ReleaseStaging:
                 passed = Completeness.from_dict(json.loads((folder / _COMPLETENESS).read_bytes()))
                 return frames, read_plan_file(folder / PLAN_FILE), passed
         except GoneError:
-            raise StagingError(f"the drawn values are not in {self.storage.where(name)}") from None
+            raise StagingError(
+                f"the drawn values are not in {self.storage.where(name)}; {allowed}"
+            ) from None
         except ChangedError:
             raise StagingError(
-                f"the values in {self.storage.where(name)} are not those that were drawn"
+                f"the values in {self.storage.where(name)} are not those that were drawn; {allowed}"
             ) from None
 
     def rendering(self, attempt: int) -> AbstractContextManager[Path]:

@@ -175,7 +175,7 @@ def test_a_publication_of_another_ledger_is_not_replaced(tmp_path, bucket):
     run(config)
     before = objects(f"{bucket}/out")
     folder = GcsFolder.of(bucket)
-    folder.delete(["ledger.jsonl", "releases.json"])
+    folder.delete(["ledger.jsonl", "releases.json", "private/ledger-head.json"])
     code, _, stderr = command("run", config)
     assert code == 1
     assert "holds a release that the ledger" in stderr
