@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from pipelines.plan import ReleasePlan
 from pipelines.spec import LoadedRelease, ProblemList
 from pipelines.spec.listed_keys import fit_listed
 from transforms.postprocess import PercentChange, Step
@@ -45,6 +46,20 @@ def fit_baselines(
         fitted[table] = tuple(done)
     problems.raise_if_any()
     return fitted
+
+
+def fit_plan(
+    release: LoadedRelease, plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]
+) -> ReleasePlan:
+    """Returns a plan with baselines in the types of drawn keys.
+
+    Args:
+        release: The release series.
+        plan: Its plan.
+        drawn: Drawn values per table.
+    """
+    schema = {key: drawn[table.name].schema[key] for table in plan.tables for key in table.keys}
+    return replace(plan, steps=fit_baselines(release, plan.steps, schema))
 
 
 def _fit(step: PercentChange, types: Mapping[str, pl.DataType]) -> PercentChange:

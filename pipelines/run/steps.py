@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -15,9 +15,8 @@ from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.completeness import Completeness
 from pipelines.publication.content import Content
-from pipelines.publication.facts import Facts, now, software
 from pipelines.report.files import add_report
-from pipelines.run.baselines import fit_baselines
+from pipelines.run.baselines import fit_plan
 from pipelines.run.drawing import (
     CheckedInput,
     check_release_input,
@@ -32,13 +31,13 @@ from pipelines.run.local_blocks import check_disk
 from pipelines.run.outlet import Outlet
 from pipelines.run.output import Published, published_tables, render_release, write_publication
 from pipelines.run.periods import ReleasePeriod
+from pipelines.run.release_facts import release_facts
 from pipelines.run.shards import DrawnTwiceError
 from pipelines.run.staged_list import is_listed
 from pipelines.run.staging import Launched, ReleaseStaging, StagingError
+from pipelines.run.versions import Aim, under_way
 from pipelines.storage.storage import Where
 from transforms.hashing import HashKey
-
-_UNDER_WAY = ("reserved", "drawing", "drawn")
 
 DRAWS = 3
 """Attempts of one run to draw, where workers are lost while they stage values."""
@@ -74,7 +73,7 @@ class RunSteps:
     reason: str = field(default="", init=False)
     found: Release | None = field(default=None, init=False)
     _is_known: bool = field(default=False, init=False)
-    _earlier: list[ReleaseKey] = field(default_factory=list, init=False)
+    _earlier: tuple[ReleaseKey, ...] = field(default=(), init=False)
     _checked: CheckedInput | None = field(default=None, init=False)
     _passed: Completeness = field(default_factory=Completeness, init=False)
 
@@ -99,21 +98,9 @@ class RunSteps:
         """
         book = self.ledger.ledger.book()
         first = ReleaseKey(self.ledger.release.spec.release, self.period.name)
-        latest = book.latest(first)
-        self._is_known = latest is not None
-        self.key, self.reason = first, ""
-        if correct is not None:
-            self.key, self.reason = self._correction(first, latest, correct)
-        elif latest is not None:
-            self.key = latest.key
-        found = book.releases.get(self.key)
-        self.found = found if found is not None and found.is_charged else None
-        self._earlier = [
-            replace(first, version=version)
-            for version in range(1, self.key.version)
-            if book.releases[replace(first, version=version)].state == "published"
-        ]
-        self._check_found()
+        aim = Aim.of(book, first, self.planned.plan_hash, correct)
+        self.key, self.reason, self.found = aim.key, aim.reason, aim.found
+        self._is_known, self._earlier = aim.is_known, aim.earlier
 
     def look(self, correct: str | None) -> None:
         """Finds out what there is to do, and whether it can be done; changes nothing.
@@ -196,7 +183,7 @@ class RunSteps:
         if self.take_up(replaces):
             return
         if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):
-            raise self._under_way(dead)
+            raise under_way(self.key, dead, staging)
         assert self._checked is not None
         secret = staging.hash_key(found.entries[0])
         staging.empty(dead)
@@ -247,7 +234,7 @@ class RunSteps:
             shards = staging.shards(attempt)
             try:
                 if not is_listed(shards):
-                    raise self._under_way(attempt)
+                    raise under_way(self.key, attempt, staging)
                 drawn = collect(shards, self.plan.tables, launched.keys)
             except DrawnTwiceError:
                 staging.end(attempt)
@@ -278,11 +265,12 @@ class RunSteps:
         if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:
             names = [table.name for table in self.plan.tables]
             drawn, planned, passed = staging.drawn(found.attempt, found.staged, names)
-            rendered = render_release(self._fitted(drawn), drawn)
+            rendered = render_release(fit_plan(self.ledger.release, self.plan, drawn), drawn)
         if found.state == "drawn":
             passed += self.gates.before_publication(rendered)
             formats = self.plan.spec.output.formats
-            content = Content(planned, self._facts(found, passed))
+            facts = release_facts(self.ledger, self.period, found, passed)
+            content = Content(planned, facts)
             with staging.rendering(found.attempt) as building:
                 digest = write_publication(rendered, content, formats, building, self._add_pages)
             found = self.found = self._decided(digest)
@@ -324,26 +312,6 @@ class RunSteps:
         can_be = staging.storage.is_shared or staging.is_launched(attempt)
         return can_be and attempt == replaces
 
-    def _under_way(self, attempt: int) -> LedgerError:
-        """Returns why an attempt is left alone."""
-        folder = self.staging.folder
-        if self.staging.is_launched(attempt):
-            return LedgerError(
-                f"attempt {attempt} to draw {self.key} was launched as a job that has not "
-                f"finished, or whose workers do not share {folder}; allowed: to wait for it, or "
-                f"--replace-attempt {attempt} once it has failed"
-            )
-        if self.staging.storage.is_shared:
-            return LedgerError(
-                f"attempt {attempt} to draw {self.key} in {folder} is under way, or was killed; "
-                f"allowed: to wait, or --replace-attempt {attempt} when no run of it is left"
-            )
-        return LedgerError(
-            f"attempt {attempt} to draw {self.key} is not in {folder}: it is under way "
-            "elsewhere, or died there; allowed: to run where its staging is, or dp-release "
-            "abandon, which spends its charge"
-        )
-
     def _decided(self, digest: str) -> Release:
         """Tells the ledger of a publication, or returns what another run has told it meanwhile."""
         ledger = self.ledger.ledger
@@ -369,47 +337,6 @@ class RunSteps:
                 ) from None
             self.outlet.put(folder, self.key)
 
-    def _correction(
-        self, first: ReleaseKey, latest: Release | None, reason: str
-    ) -> tuple[ReleaseKey, str]:
-        if not reason.strip():
-            raise LedgerError("the reason of the correction is empty; allowed: why there is one")
-        if latest is None:
-            raise LedgerError(f"{first} has nothing to correct; allowed: a run without --correct")
-        is_same = latest.key.version > 1 and latest.reason == reason
-        same_plan = latest.plan == self.planned.plan_hash
-        if is_same and (latest.state in _UNDER_WAY or (latest.state == "published" and same_plan)):
-            return latest.key, reason
-        if latest.state in _UNDER_WAY:
-            raise LedgerError(
-                f"{latest.key} is {latest.state}, so that there is nothing to correct yet; "
-                "allowed: a run without --correct, which finishes it"
-            )
-        return replace(first, version=latest.key.version + 1), reason
-
-    def _check_found(self) -> None:
-        """Refuses a release that was given up, or that was begun with another plan."""
-        found = self.found
-        if found is None:
-            return
-        if found.state in ("abandoned", "withdrawn"):
-            raise LedgerError(
-                f"{self.key} is {found.state} ({found.reason}), and its charge is spent; "
-                "allowed: dp-release run --correct REASON, which charges a new version"
-            )
-        if found.plan == self.planned.plan_hash:
-            return
-        instead = {
-            "reserved": "dp-release void, which gives its charge back",
-            "drawing": "dp-release abandon, which spends its charge",
-            "drawn": "dp-release abandon, which spends its charge",
-            "published": "dp-release run --correct REASON, which charges a new version",
-        }[found.state]
-        raise LedgerError(
-            f"{self.key} is {found.state} with the plan {found.plan[:12]}, and the config now has "
-            f"the plan {self.planned.plan_hash[:12]}; allowed: the config as it was, or {instead}"
-        )
-
     @property
     def _is_frozen(self) -> bool:
         """Whether a dead attempt has left all its values, so that no input is needed."""
@@ -422,31 +349,3 @@ class RunSteps:
         if self.with_report:
             with self.outlet.standing() as place:
                 self.without_report = add_report(building, place)
-
-    def _facts(self, found: Release, passed: Completeness) -> Facts:
-        """Returns what the manifest says beside the plan."""
-        spec, days = self.ledger.release.spec, self.period.days
-        whole = self.period.every is None
-        place = self.ledger.place_of(found)
-        return Facts(
-            spec.title,
-            now(),
-            spec.about.stated(),
-            software(),
-            None if whole else self.period.name,
-            None if whole else (days.first, days.last),
-            self.key.version,
-            found.reason,
-            f"{self.key} attempt {found.attempt}",
-            place,
-            self.ledger.looks(place),
-            passed,
-        )
-
-    def _fitted(self, drawn: dict[str, pl.DataFrame]) -> ReleasePlan:
-        """Returns the plan with baselines in the types of the drawn keys."""
-        schema = {
-            key: drawn[table.name].schema[key] for table in self.plan.tables for key in table.keys
-        }
-        steps = fit_baselines(self.ledger.release, self.plan.steps, schema)
-        return replace(self.plan, steps=steps)

@@ -9,6 +9,7 @@ from release_on_gcs import DOCUMENTS, drawn, kinds, objects, run, shown, state, 
 
 from pipelines.ledger import LedgerError
 from pipelines.ledger.ledger import Ledger
+from pipelines.run import release_facts
 from pipelines.run import steps as run_steps
 from pipelines.run.drawing import draw
 from pipelines.run.endings import end_release
@@ -191,10 +192,10 @@ def test_only_the_attempt_that_is_named_is_replaced(config, monkeypatch):
 def test_of_two_that_publish_one_set_of_files_is_shown(config, bucket, monkeypatch):
     """Both have rendered the draw, at different times; the ledger takes one."""
     done = []
-    real_now = run_steps.now
+    real_now = release_facts.now
     meanwhile(monkeypatch, Ledger, "publish", lambda: done.append(run(config)))
-    meanwhile(monkeypatch, run_steps, "now", lambda: None)
-    monkeypatch.setattr(run_steps, "now", lambda: real_now().replace(year=2025))
+    meanwhile(monkeypatch, release_facts, "now", lambda: None)
+    monkeypatch.setattr(release_facts, "now", lambda: real_now().replace(year=2025))
     first = run(config)
     assert kinds(config) == ONE
     assert first.release.publication == done[0].release.publication

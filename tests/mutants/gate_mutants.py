@@ -129,8 +129,8 @@ GATES = [
     Mutant(
         "an_incomplete_release_is_published_as_complete",
         "pipelines/run/steps.py",
-        "content = Content(planned, self._facts(found, passed))",
-        "content = Content(planned, self._facts(found, Completeness(passed.gates)))",
+        "facts = release_facts(self.ledger, self.period, found, passed)",
+        "facts = release_facts(self.ledger, self.period, found, Completeness(passed.gates))",
         (f"{GATES_OF_PARTITIONS}::test_it_is_published_with_a_status_where_that_is_said",),
     ),
 ]

@@ -149,14 +149,14 @@ ONCE_ONLY = [
     ),
     Mutant(
         "a_release_is_published_with_another_plan",
-        "pipelines/run/steps.py",
-        "if found.plan == self.planned.plan_hash:",
+        "pipelines/run/versions.py",
+        "if found.plan == plan:",
         "if found.plan:",
         (f"{ONCE}::test_another_plan_is_refused_with_what_is_allowed_in_its_state",),
     ),
     Mutant(
         "a_correction_is_drawn_again_with_each_run",
-        "pipelines/run/steps.py",
+        "pipelines/run/versions.py",
         "is_same = latest.key.version > 1 and latest.reason == reason",
         "is_same = False",
         (f"{ONCE}::test_a_correction_is_a_new_version_with_its_own_charge",),
