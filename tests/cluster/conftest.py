@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from emoji import exact_tables, recipe, write_release
+from emoji_release import exact_tables, recipe, write_release
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from emoji import check_one_release, run, write_release
+from emoji_release import check_one_release, run, write_release
 from flink_cluster import flink_cluster
 from job_server import job_server
 from processes import wait_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from emoji import check_one_release, exact_tables, recipe, run_command
+from emoji_release import check_one_release, exact_tables, recipe, run_command
 
 from pipelines.run.runners import RunnerChoice
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from emoji import check_one_release, exact_tables, recipe, run
+from emoji_release import check_one_release, exact_tables, recipe, run
 from job_server import job_server
 
 from pipelines.run.runners import RunnerChoice
