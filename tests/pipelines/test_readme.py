@@ -296,7 +296,7 @@ def test_every_file_and_folder_is_there():
 
 def test_every_module_on_the_way_of_a_row_is_there():
     way = README[README.index("The way of a row") :].split("\n\n")[0]
-    modules = re.findall(r"`(\w+)`(?= )", way.split("Both shuffles")[0])
+    modules = re.findall(r"`([\w/]+)`(?= )", way.split("Both shuffles")[0])
     assert len(modules) >= 6
     for name in modules:
         packages = [ROOT / package for package in ("transforms", "pipelines")]
