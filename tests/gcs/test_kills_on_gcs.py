@@ -4,9 +4,9 @@ The bucket is in this process, so that it stays when the command, a process of i
 """
 
 import signal
-from dataclasses import dataclass
 
 import pytest
+from kill_places import Place
 from release_on_gcs import (
     DOCUMENTS,
     command,
@@ -20,41 +20,6 @@ from release_on_gcs import (
 )
 
 from pipelines.ledger import LedgerError
-
-KILLED = """
-import logging, os, signal
-logging.basicConfig(level=logging.CRITICAL)
-import anonymous
-import {module} as owner
-for step in {owner!r}.split(".") if {owner!r} else []:
-    owner = getattr(owner, step)
-original = getattr(owner, {name!r})
-def killed(*arguments, **named):
-    if {of!r} and not any({of!r} in part for part in arguments if isinstance(part, str)):
-        return original(*arguments, **named)
-    if {after}:
-        original(*arguments, **named)
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(owner, {name!r}, killed)
-from pipelines.cli import main
-main()
-"""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run is killed: at a function, where `of` is given in a call with such a text."""
-
-    module: str
-    owner: str
-    name: str
-    after: bool = False
-    of: str = ""
-
-    def __str__(self):
-        when = "after" if self.after else "before"
-        return f"{when} {self.owner or self.module}.{self.name} {self.of}".strip()
-
 
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
 STAGING = ("pipelines.run.staging", "ReleaseStaging")
@@ -89,7 +54,7 @@ STATES = {
 
 
 def kill(config, place):
-    done = command("run", config, "--no-report", program=KILLED.format(**vars(place)))
+    done = command("run", config, "--no-report", program=f"import anonymous\n{place.program}")
     assert done[:2] == (-signal.SIGKILL, ""), done
 
 

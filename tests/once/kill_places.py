@@ -11,7 +11,8 @@ for step in {owner!r}.split(".") if {owner!r} else []:
     owner = getattr(owner, step)
 original = getattr(owner, {name!r})
 def killed(*arguments, **named):
-    if not "".join(map(str, arguments[:1])).endswith({of!r}):
+    texts = [str(part) for part in arguments if isinstance(part, str | os.PathLike)]
+    if {of!r} and not any({of!r} in text for text in texts):
         return original(*arguments, **named)
     if {after}:
         original(*arguments, **named)
@@ -31,7 +32,7 @@ class Place:
     name: str
     after: bool = False
     of: str = ""
-    """How the first argument of the call ends."""
+    """What a text or path that is given in the call has in it."""
 
     def __str__(self):
         calls = f" of {self.of}" if self.of else ""
