@@ -15,7 +15,7 @@ PREPARING = [
     ),
     Mutant(
         "what_the_parser_found_besides_is_passed_over",
-        "transforms/prepare/parse.py",
+        "transforms/prepare/row_sql.py",
         "if name in allowed or name in _SETTINGS.get(type(node), ()) or not child:",
         "if True:",
         (f"{PARSE}::test_what_is_not_of_one_row_is_refused_before_there_are_columns",),

@@ -1,10 +1,7 @@
 """From the text of an expression to a small checked syntax tree.
 
-`sqlglot` reads the text, with a dialect that knows no function by itself: every call keeps the
-name and the place that it was written with. What is not in the tables of this module is refused,
-so a construct that looks at other rows (a window, a subquery, `*`) cannot get any further, whatever
-later versions of `sqlglot` learn to read. Which functions there are is the business of
-`transforms.prepare.functions`.
+`sqlglot` reads the text in the dialect of `transforms.prepare.row_sql`, which refuses what is not
+about one row. Which functions there are is the business of `transforms.prepare.functions`.
 """
 
 from __future__ import annotations
@@ -13,11 +10,19 @@ import re
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.parser import Parser as _SqlParser
-from sqlglot.tokens import Tokenizer as _SqlTokenizer
 
+from transforms.prepare.row_sql import (
+    BINARY,
+    CLOCK,
+    TYPES,
+    UNARY,
+    RowSql,
+    TypedConstant,
+    check_known,
+    place_of,
+    refused,
+)
 from transforms.prepare.time_constants import DATE_USAGE, TIMESTAMP_USAGE, read_date, read_timestamp
 from transforms.prepare.tree import Call, Column, Constant, ExpressionError, Literal, Node
 
@@ -28,129 +33,6 @@ MAX_DEPTH = 100
 """Operators and calls inside each other."""
 
 _TOO_DEEP = f"is nested too deeply; allowed: {MAX_DEPTH} operators and calls inside each other"
-
-
-class _TypedConstant(exp.Expression):
-    """A constant after the name of its type: `DATE '2026-11-01'`."""
-
-    arg_types = {"this": True, "to": True}  # noqa: RUF012
-
-
-_BINARY: dict[type[exp.Expr], str] = {
-    exp.Add: "+",
-    exp.Sub: "-",
-    exp.Mul: "*",
-    exp.Div: "/",
-    exp.IntDiv: "//",
-    exp.Mod: "%",
-    exp.DPipe: "||",
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-    exp.And: "AND",
-    exp.Or: "OR",
-    exp.Like: "LIKE",
-    exp.ILike: "ILIKE",
-    exp.NullSafeEQ: "IS NOT DISTINCT FROM",
-    exp.NullSafeNEQ: "IS DISTINCT FROM",
-}
-
-_UNARY: dict[type[exp.Expr], str] = {exp.Not: "NOT", exp.Neg: "NEGATIVE"}
-
-_TYPES: dict[exp.DType, str] = {
-    exp.DType.TEXT: "text",
-    exp.DType.VARCHAR: "text",
-    exp.DType.INT: "bigint",
-    exp.DType.BIGINT: "bigint",
-    exp.DType.FLOAT: "double",
-    exp.DType.DOUBLE: "double",
-    exp.DType.BOOLEAN: "boolean",
-    exp.DType.DATE: "date",
-    exp.DType.TIMESTAMP: "timestamp",
-    exp.DType.TIMESTAMPTZ: "timestamp",
-}
-
-_CHILDREN: dict[type[exp.Expr], frozenset[str]] = {
-    **dict.fromkeys(_BINARY, frozenset({"this", "expression"})),
-    **dict.fromkeys(_UNARY, frozenset({"this"})),
-    exp.Like: frozenset({"this", "expression", "negate"}),
-    exp.ILike: frozenset({"this", "expression", "negate"}),
-    exp.Paren: frozenset({"this"}),
-    exp.Column: frozenset({"this"}),
-    exp.Literal: frozenset({"this", "is_string"}),
-    exp.Boolean: frozenset({"this"}),
-    exp.Null: frozenset(),
-    exp.Anonymous: frozenset({"this", "expressions"}),
-    exp.Array: frozenset({"expressions"}),
-    exp.Between: frozenset({"this", "low", "high"}),
-    exp.In: frozenset({"this", "expressions"}),
-    exp.Is: frozenset({"this", "expression"}),
-    exp.Case: frozenset({"this", "ifs", "default"}),
-    exp.Cast: frozenset({"this", "to"}),
-    exp.TryCast: frozenset({"this", "to", "safe"}),
-    exp.Extract: frozenset({"this", "expression"}),
-    _TypedConstant: frozenset({"this", "to"}),
-}
-"""What may be inside each construct; anything else that sqlglot found there is refused."""
-
-_SETTINGS: dict[type[exp.Expr], set[str]] = {exp.DPipe: {"safe"}, exp.Div: {"typed", "safe"}}
-"""What sqlglot notes about its dialect, not about the text."""
-
-_REFUSED: dict[type[exp.Expr], str] = {
-    exp.Window: "a window function (OVER) looks at other rows",
-    exp.WithinGroup: "an aggregate (WITHIN GROUP) looks at other rows",
-    exp.Filter: "an aggregate (FILTER) looks at other rows",
-    exp.Distinct: "DISTINCT looks at other rows",
-    exp.Order: "ORDER BY looks at other rows",
-    exp.Query: "a subquery looks at other rows",
-    exp.Exists: "a subquery looks at other rows",
-    exp.Any: "a subquery looks at other rows",
-    exp.All: "a subquery looks at other rows",
-    exp.Star: "* is not one column",
-    exp.Interval: "an INTERVAL can only be added to or taken from a time",
-    exp.Array: "a list is not a value of a row",
-    exp.Escape: "ESCAPE is not known",
-}
-
-
-_INSTEAD: dict[type[exp.Expr], str] = {
-    exp.AtTimeZone: "AT TIME ZONE is not known; allowed: local_time(time, 'Europe/Berlin')",
-    exp.RegexpLike: "this operator is not known; allowed: regexp_like(text, 'pattern')",
-    exp.SimilarTo: "SIMILAR TO is not known; allowed: regexp_like(text, 'pattern')",
-    exp.BitwiseXor: "^ is not known; allowed: pow(x, y)",
-    exp.Bracket: "[] is not known; allowed: substr or split_part",
-}
-"""What to write for constructs of other dialects."""
-
-_CLOCK = frozenset(
-    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "sysdate"}
-)
-"""Names that are the time of the run in SQL, without parentheses or quotes."""
-
-
-def _typed_constant(parser: _SqlParser, constant: exp.Expr, kind: exp.DataType) -> exp.Expr:  # noqa: ARG001
-    return _TypedConstant(this=constant, to=kind)
-
-
-class _RowSql(Dialect):
-    """SQL expressions without any function that sqlglot would read as something else."""
-
-    class Tokenizer(_SqlTokenizer):
-        KEYWORDS = {**_SqlTokenizer.KEYWORDS, "//": _SqlTokenizer.KEYWORDS["DIV"]}  # noqa: RUF012
-
-    class Parser(_SqlParser):
-        FUNCTIONS = {}  # noqa: RUF012
-        FUNCTION_PARSERS = {  # noqa: RUF012
-            name: _SqlParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST", "EXTRACT")
-        }
-        NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
-        NO_PAREN_FUNCTION_PARSERS = {  # noqa: RUF012
-            "CASE": _SqlParser.NO_PAREN_FUNCTION_PARSERS["CASE"]
-        }
-        TYPE_LITERAL_PARSERS = dict.fromkeys(exp.DType, _typed_constant)
 
 
 def parse(text: str) -> Node:
@@ -170,7 +52,7 @@ def parse(text: str) -> Node:
             f"has {len(text)} characters; allowed: at most {MAX_LENGTH}", MAX_LENGTH
         )
     try:
-        found = _RowSql().parse_into(exp.Condition, text)
+        found = RowSql().parse_into(exp.Condition, text)
     except ParseError as error:
         raise _syntax_error(text, error) from None
     except TokenError:
@@ -191,10 +73,10 @@ class _Reader:
     text: str
 
     def read(self, node: exp.Expr, depth: int) -> Node:
-        at = _place(node)
+        at = place_of(node)
         if depth > MAX_DEPTH:
             raise ExpressionError(_TOO_DEEP, at)
-        self._check(node, at)
+        check_known(node)
         down = depth + 1
 
         def part(name: str = "this") -> Node:
@@ -204,7 +86,7 @@ class _Reader:
             case exp.Paren():
                 return part()
             case exp.Column():
-                if node.name.lower() in _CLOCK and not node.this.quoted:
+                if node.name.lower() in CLOCK and not node.this.quoted:
                     raise ExpressionError(
                         f"{node.name} does not depend on the row alone; "
                         "allowed: a column of this name in double quotes",
@@ -213,7 +95,7 @@ class _Reader:
                 return Column(node.name, at)
             case exp.Literal() | exp.Boolean() | exp.Null():
                 return Literal(self._constant(node), at)
-            case _TypedConstant():
+            case TypedConstant():
                 return Literal(self._typed_constant(node, at), at)
             case exp.Neg() if isinstance(node.this, exp.Literal) and not node.this.is_string:
                 return Literal(self._constant(node), at)
@@ -238,38 +120,12 @@ class _Reader:
             case exp.Extract():
                 name = Literal(node.name.lower(), at)
                 return Call("date_part", (name, part("expression")), at)
-        if type(node) in _BINARY:
-            call = Call(_BINARY[type(node)], (part(), part("expression")), at)
+        if type(node) in BINARY:
+            call = Call(BINARY[type(node)], (part(), part("expression")), at)
             return Call("NOT", (call,), at) if node.args.get("negate") else call
-        if type(node) in _UNARY:
-            return Call(_UNARY[type(node)], (part(),), at)
-        raise self._refused(node, at)
-
-    def _check(self, node: exp.Expr, at: int) -> None:
-        allowed = _CHILDREN.get(type(node))
-        if allowed is None:
-            raise self._refused(node, at)
-        for name, child in node.args.items():
-            if name in allowed or name in _SETTINGS.get(type(node), ()) or not child:
-                continue
-            if isinstance(node, exp.Column):
-                raise ExpressionError("a column name has a dot; allowed: in double quotes", at)
-            if isinstance(child, exp.Expr):
-                raise self._refused(child, _place(child))
-            raise self._refused(node, at)
-
-    def _refused(self, node: exp.Expr, at: int) -> ExpressionError:
-        for kind, reason in _REFUSED.items():
-            if isinstance(node, kind):
-                allowed = "allowed: functions and operators on the values of one row"
-                return ExpressionError(f"{reason}; {allowed}", at)
-        if type(node) in _INSTEAD:
-            return ExpressionError(_INSTEAD[type(node)], at)
-        return ExpressionError(
-            f"the SQL construct {type(node).__name__} is not known; allowed: columns, constants, "
-            "operators, CASE, CAST, EXTRACT and functions",
-            at,
-        )
+        if type(node) in UNARY:
+            return Call(UNARY[type(node)], (part(),), at)
+        raise refused(node)
 
     def _constant(self, node: exp.Expr) -> Constant:
         if isinstance(node, exp.Neg):
@@ -286,17 +142,17 @@ class _Reader:
         if re.fullmatch(r"[0-9]+", digits):
             if int(digits) >= 2**63:
                 raise ExpressionError(
-                    f"the number {digits} is out of range; allowed: 64-bit integers", _place(node)
+                    f"the number {digits} is out of range; allowed: 64-bit integers", place_of(node)
                 )
             return int(digits)
         if not re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", digits) or (
             float(digits) == float("inf")
         ):
-            raise ExpressionError(f"{digits} is not a finite number", _place(node))
+            raise ExpressionError(f"{digits} is not a finite number", place_of(node))
         return float(digits)
 
     def _typed_constant(self, node: exp.Expr, at: int) -> Constant:
-        kind = _TYPES.get(_part(node, "to").this)
+        kind = TYPES.get(_part(node, "to").this)
         constant = node.this
         if kind not in ("date", "timestamp"):
             allowed = f"{DATE_USAGE}, {TIMESTAMP_USAGE}, or CAST"
@@ -320,9 +176,9 @@ class _Reader:
             if isinstance(argument, exp.Array):
                 items = [self.read(item, depth) for item in argument.expressions]
                 if not all(isinstance(item, Literal) for item in items):
-                    raise ExpressionError("a list holds constants only", _place(argument))
+                    raise ExpressionError("a list holds constants only", place_of(argument))
                 values = tuple(item.value for item in items if isinstance(item, Literal))
-                arguments.append(Literal(values, _place(argument)))  # type: ignore[arg-type]
+                arguments.append(Literal(values, place_of(argument)))  # type: ignore[arg-type]
             else:
                 arguments.append(self.read(argument, depth))
         return Call(name.lower(), tuple(arguments), at)
@@ -359,10 +215,10 @@ class _Reader:
         return Call("CASE", tuple(branches), at)
 
     def _type(self, node: exp.Expr, at: int) -> str:
-        if isinstance(node, exp.DataType) and not node.expressions and node.this in _TYPES:
-            return _TYPES[node.this]
+        if isinstance(node, exp.DataType) and not node.expressions and node.this in TYPES:
+            return TYPES[node.this]
         raise ExpressionError(
-            f"CAST to {node.sql()}; allowed: {', '.join(sorted(set(_TYPES.values())))}", at
+            f"CAST to {node.sql()}; allowed: {', '.join(sorted(set(TYPES.values())))}", at
         )
 
 
@@ -370,12 +226,6 @@ def _part(node: exp.Expr, name: str) -> exp.Expr:
     part = node.args[name]
     assert isinstance(part, exp.Expr)
     return part
-
-
-def _place(node: exp.Expr) -> int:
-    """Returns where a construct begins, as far as sqlglot tells: at its first name or constant."""
-    starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
-    return min(starts, default=0)
 
 
 def _syntax_error(text: str, error: ParseError) -> ExpressionError:
