@@ -6,8 +6,9 @@ from publications import EVERYTHING, make_publication
 
 @pytest.fixture(scope="session")
 def everything(tmp_path_factory):
-    """A publication with all kinds of tables; copy it to change it."""
-    return make_publication(tmp_path_factory.mktemp("everything"), EVERYTHING)
+    """A publication with all kinds of tables, and with all partitions; copy it to change it."""
+    folder = tmp_path_factory.mktemp("everything")
+    return make_publication(folder, EVERYTHING, privacy="epsilon: 20, delta: 1e-6")
 
 
 @pytest.fixture
