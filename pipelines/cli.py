@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from pipelines import log
 from pipelines.commands import budget, doctor, planning, reporting, running, tuning, verifying
 
 app = typer.Typer(
-    help="Publishes differentially private statistics of telemetry: one YAML file per release.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,6 +32,22 @@ for command in (
     budget.withdraw,
 ):
     app.command()(command)
+
+
+@app.callback()
+def settings(
+    log_format: Annotated[
+        log.Format,
+        typer.Option(
+            "--log",
+            envvar="DP_RELEASE_LOG",
+            help="What goes to the standard error stream: text for people, or JSON for programs, "
+            "an object a line.",
+        ),
+    ] = "text",
+) -> None:
+    """Publishes differentially private statistics of telemetry: one YAML file per release."""
+    log.set_format(log_format)
 
 
 def main() -> None:

@@ -76,6 +76,11 @@ class Batch:
     starts: npt.NDArray[np.int64]
 
     @property
+    def rows(self) -> int:
+        """How many rows count in a table."""
+        return int(self.starts[-1])
+
+    @property
     def size(self) -> int:
         """Bytes of memory, about."""
         return sum(

@@ -8,7 +8,6 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
-from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
@@ -16,8 +15,10 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.background import Background
 from transforms.batches import Batch
 from transforms.blocks import BlockFile, BlockFolder
+from transforms.private_metrics import counter, distribution
 from transforms.stages import Engine, ZeroSlice
 from transforms.wire import unpack_table
+from transforms.worker_errors import without_texts
 
 PARTIAL_ROWS = 4_000_000
 """Partial sums that a worker gathers before it sends them on."""
@@ -25,10 +26,8 @@ PARTIAL_ROWS = 4_000_000
 THREADS = 2
 """Batches or shards under way at once on one worker."""
 
-METRICS = "dp_release"
-"""Namespace of metrics. They are exact numbers about private data, for those who run a release."""
 
-
+@without_texts
 class PreAggregate(beam.DoFn):
     """Gathers tables to batches, and batches to packed contributions per unit shard."""
 
@@ -36,7 +35,9 @@ class PreAggregate(beam.DoFn):
         self._engine = engine
         self._batch_bytes = batch_bytes
         self._gather_bytes = gather_bytes
-        self._sent = Metrics.distribution(METRICS, "unit_shuffle_element_bytes")
+        self._rows = counter("rows_to_aggregate")
+        self._counted_rows = counter("rows_that_count")
+        self._sent = distribution("unit_shuffle_element_bytes")
 
     def setup(self) -> None:
         self._encoding: Background[Batch] = Background(THREADS)
@@ -54,6 +55,7 @@ class PreAggregate(beam.DoFn):
         selected = self._engine.select(table)
         if self._tables and selected.schema != self._tables[0].schema:
             self._encode()
+        self._rows.inc(selected.num_rows)
         self._tables.append(selected)
         self._table_bytes += selected.nbytes
         if self._table_bytes >= self._batch_bytes:
@@ -77,6 +79,7 @@ class PreAggregate(beam.DoFn):
 
     def _gather(self, batches: Iterator[Batch]) -> None:
         for batch in batches:
+            self._counted_rows.inc(batch.rows)
             self._batches.append(batch)
             self._gathered_bytes += batch.size
 
@@ -94,6 +97,7 @@ class PreAggregate(beam.DoFn):
         return packed
 
 
+@without_texts
 class WriteBlocks(beam.DoFn):
     """Writes blocks to a file and sends on their places."""
 
@@ -114,13 +118,14 @@ class WriteBlocks(beam.DoFn):
             self._file.close()
 
 
+@without_texts
 class BoundUnits(beam.DoFn):
     """Bounds the units of each shard and sends on partial sums by partition shard."""
 
     def __init__(self, engine: Engine, blocks: BlockFolder | None = None) -> None:
         self._engine = engine
         self._blocks = blocks
-        self._shards = Metrics.distribution(METRICS, "unit_shard_bytes")
+        self._shards = distribution("unit_shard_bytes")
 
     def setup(self) -> None:
         self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
@@ -158,6 +163,7 @@ class BoundUnits(beam.DoFn):
         return self._engine.shard_partials(table, gathered)
 
 
+@without_texts
 class PublicZeros(beam.DoFn):
     """Sends zeros for each slice of the public partitions."""
 
@@ -168,6 +174,7 @@ class PublicZeros(beam.DoFn):
         yield from self._engine.zeros(part)
 
 
+@without_texts
 class DrawPartitions(beam.DoFn):
     """Draws the partitions of each shard."""
 
@@ -178,6 +185,7 @@ class DrawPartitions(beam.DoFn):
         yield self._engine.draw_partitions(*shard)
 
 
+@without_texts
 class OtherZeros(beam.DoFn):
     """Sends zeros for each row of other partitions."""
 
@@ -188,6 +196,7 @@ class OtherZeros(beam.DoFn):
         yield from self._engine.no_others()
 
 
+@without_texts
 class DrawOtherRow(beam.DoFn):
     """Draws the row of other partitions of each table."""
 
@@ -198,6 +207,7 @@ class DrawOtherRow(beam.DoFn):
         yield self._engine.draw_other(*table)
 
 
+@without_texts
 class SplitTables(beam.DoFn):
     """Sends each table's draws to its own output."""
 
@@ -210,6 +220,7 @@ class SplitTables(beam.DoFn):
         yield TaggedOutput(self._names[number], table)
 
 
+@without_texts
 def unselected_sums(drawn: tuple[int, bytes]) -> Iterator[tuple[int, bytes]]:
     """Yields the sums of partitions that a draw did not select."""
     number, packed = drawn

@@ -35,6 +35,7 @@ from transforms.planning import plan_tables
 from transforms.render import render
 from transforms.stages import Engine, unit_columns
 from transforms.table import PrivateSelection, PublicKeys, Table
+from transforms.worker_errors import without_texts
 
 BATCH_BYTES = 64 << 20
 """Rows that are encoded together."""
@@ -245,6 +246,7 @@ def _packed(do_fn: beam.DoFn) -> Any:
     return beam.ParDo(do_fn).with_output_types(tuple[int, bytes])
 
 
+@without_texts
 def _render(drawn: pa.Table, plan: TablePlan) -> pa.Table:
     return render(pl.DataFrame(drawn), plan).to_arrow(compat_level=pl.CompatLevel.oldest())
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,13 +33,16 @@ from pipelines.commands.shared import (
     short,
     user_errors,
 )
+from pipelines.log import tell_problem
 from pipelines.run.runners import RunnerChoice, RunnerError
 
 if TYPE_CHECKING:
     from pipelines.plan import ReleasePlan
+    from pipelines.run.drawing import KeepMetrics
     from pipelines.run.exactly_once import Run
     from pipelines.run.output import Published
     from pipelines.spec import LoadedRelease
+    from transforms.private_metrics import Numbers
 
 Incomplete = Annotated[
     bool,
@@ -108,6 +113,15 @@ def run(
     parallelism: Parallelism = None,
     environment: Environment = None,
     time_limit: TimeLimit = None,
+    private_metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--private-metrics",
+            metavar="FILE",
+            help="Write how many rows were read and counted to this file, as JSON: exact numbers "
+            "about people, for those who may see the rows.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Reads the input, draws the release and publishes it, once."""
@@ -116,6 +130,8 @@ def run(
         options = _options(chosen, beam_options)
     else:
         options = _dataflow_options(dataflow, chosen, beam_options)
+    if private_metrics is not None and detach:
+        refuse("--private-metrics needs a run that waits for its workers; allowed: no --detach")
     release, planned = _planned(config, plan)
     with _running():
         from pipelines.run.exactly_once import run_release
@@ -130,6 +146,7 @@ def run(
             incomplete=incomplete,
             report=report,
             replace_attempt=replace_attempt,
+            keep_metrics=None if private_metrics is None else _writing(private_metrics),
         )
     _report(done, as_json=as_json)
 
@@ -242,6 +259,26 @@ def _planned(config: Path, plan: Path | None) -> tuple[LoadedRelease, ReleasePla
     return release, planned
 
 
+def _writing(file: Path) -> KeepMetrics:
+    """Returns what writes metrics to a file that nobody else may read.
+
+    What is drawn is not lost where that fails: it is only said.
+    """
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK) or file.is_dir():
+        refuse(f"--private-metrics is {file}; allowed: a file that can be written")
+
+    def write(numbers: Numbers) -> None:
+        text = json.dumps(numbers, indent=2, sort_keys=True) + "\n"
+        try:
+            file.unlink(missing_ok=True)
+            file.touch(mode=0o600, exist_ok=False)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            tell_problem(f"{file} cannot be written: {error.strerror}")
+
+    return write
+
+
 @contextmanager
 def _running() -> Iterator[None]:
     # Beam's log repeats exception texts, which may hold private values; they go to a private file.
@@ -256,13 +293,13 @@ def _running() -> Iterator[None]:
     except (RunError, StagingError) as error:
         refuse(str(error))
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on from here", err=True)
+        tell_problem("interrupted; the same command goes on from here")
         raise typer.Exit(130) from None
 
 
 def _report(done: Run, *, as_json: bool, brief: bool = False) -> None:
     if done.without_report is not None:
-        typer.echo(done.without_report, err=True)
+        tell_problem(done.without_report)
     if as_json:
         echo_json(_to_dict(done))
         return

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec
 
 import typer
 
+from pipelines.log import logged_command, tell_problem
 from pipelines.storage.storage import Where
 
 P = ParamSpec("P")
@@ -52,35 +54,41 @@ def user_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        from pipelines.gates.outcome import GateError
-        from pipelines.ledger import LedgerError, RefusedError
-        from pipelines.spec import ConfigError
-        from pipelines.storage.errors import StorageError
-
-        try:
+        with logged_command(command.__name__), _errors_told(as_json=bool(kwargs.get("as_json"))):
             command(*args, **kwargs)
-        except RefusedError as error:
-            if kwargs.get("as_json"):
-                echo_json({"refused": error.refusal.to_json()})
-            typer.echo(str(error), err=True)
-            raise typer.Exit(REFUSED) from None
-        except GateError as error:
-            if kwargs.get("as_json"):
-                echo_json({"stopped": error.to_json()})
-            refuse(str(error))
-        except (ConfigError, LedgerError, StorageError) as error:
-            refuse(str(error))
-        except BrokenPipeError:
-            # Python flushes what is left when it ends, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(_NOBODY_READS) from None
 
     return wrapped
 
 
+@contextmanager
+def _errors_told(*, as_json: bool) -> Iterator[None]:
+    from pipelines.gates.outcome import GateError
+    from pipelines.ledger import LedgerError, RefusedError
+    from pipelines.spec import ConfigError
+    from pipelines.storage.errors import StorageError
+
+    try:
+        yield
+    except RefusedError as error:
+        if as_json:
+            echo_json({"refused": error.refusal.to_json()})
+        tell_problem(str(error))
+        raise typer.Exit(REFUSED) from None
+    except GateError as error:
+        if as_json:
+            echo_json({"stopped": error.to_json()})
+        refuse(str(error))
+    except (ConfigError, LedgerError, StorageError) as error:
+        refuse(str(error))
+    except BrokenPipeError:
+        # Python flushes what is left when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_NOBODY_READS) from None
+
+
 def refuse(message: str) -> NoReturn:
     """Says what the user did wrong, and leaves with 1."""
-    typer.echo(message, err=True)
+    tell_problem(message)
     raise typer.Exit(1) from None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.shared import BeamOptions, Config, Period, refuse, user_errors
+from pipelines.log import tell_problem
 
 
 @user_errors
@@ -69,6 +70,6 @@ def tune(
     except TuneError as error:
         refuse(str(error))
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was charged is spent", err=True)
+        tell_problem("interrupted; what was charged is spent")
         raise typer.Exit(130) from None
     typer.echo(text(tuned, options))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -36,8 +36,10 @@ from pipelines.spec import LoadedRelease
 from pipelines.storage.storage import Where
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
+from transforms.private_metrics import Numbers, private_numbers
 from transforms.ptransforms import GATHER_BYTES, DrawTables
 from transforms.rows import canonical_type
+from transforms.worker_errors import shown_texts
 
 SHARD_BYTES = 32 << 20
 """Input per unit shard, as long as there are no more than `FEW_SHARDS`."""
@@ -53,6 +55,10 @@ FEW_TASKS = 4096
 
 SHARD_PARTITIONS = 1_000_000
 """Public partitions per partition shard."""
+
+
+KeepMetrics = Callable[[Numbers], None]
+"""What is done with the metrics of workers, which are exact numbers about private rows."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,11 @@ def check_release_input(
 
 
 def draw(
-    checked: CheckedInput, key: HashKey, folder: Where, options: PipelineOptions
+    checked: CheckedInput,
+    key: HashKey,
+    folder: Where,
+    options: PipelineOptions,
+    keep_metrics: KeepMetrics | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Reads, aggregates and draws.
 
@@ -135,6 +145,7 @@ def draw(
         key: Secret of the reservation.
         folder: Where the workers put what they draw.
         options: Beam options.
+        keep_metrics: Told of the metrics of the workers; None for nobody.
 
     Returns:
         The drawn values by table.
@@ -144,11 +155,17 @@ def draw(
         StagingError: Workers staged files that are not in the folder, or the disk became full.
         TimeLimitError: The runner took longer than the options allow.
     """
-    start(checked, key, folder, options)
+    start(checked, key, folder, options, keep_metrics)
     return collect(folder, checked.plan.tables, drawn_keys(checked))
 
 
-def start(checked: CheckedInput, key: HashKey, folder: Where, options: PipelineOptions) -> None:
+def start(
+    checked: CheckedInput,
+    key: HashKey,
+    folder: Where,
+    options: PipelineOptions,
+    keep_metrics: KeepMetrics | None = None,
+) -> None:
     """Has the workers draw, and waits for them if the options do not say otherwise.
 
     Args:
@@ -156,6 +173,7 @@ def start(checked: CheckedInput, key: HashKey, folder: Where, options: PipelineO
         key: Secret of the reservation.
         folder: Where the workers put what they draw.
         options: Beam options.
+        keep_metrics: As of `draw`, where there is a wait.
 
     Raises:
         StagingError: The disk became full.
@@ -164,7 +182,7 @@ def start(checked: CheckedInput, key: HashKey, folder: Where, options: PipelineO
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
     with full_disk_told(folder):
-        _run_pipeline(checked, key, folder, options)
+        _run_pipeline(checked, key, folder, options, keep_metrics)
 
 
 def drawn_keys(checked: CheckedInput) -> dict[str, Mapping[str, pl.DataType]]:
@@ -196,7 +214,7 @@ def collect(
 
 @contextmanager
 def input_pipeline(
-    checked: CheckedInput, options: PipelineOptions
+    checked: CheckedInput, options: PipelineOptions, keep_metrics: KeepMetrics | None = None
 ) -> Iterator[PCollection[pa.Table]]:
     """Makes a pipeline over an input and runs it at the end, with a progress bar where it is local.
 
@@ -205,8 +223,12 @@ def input_pipeline(
     """
     pipeline = beam.Pipeline(options=options)
     yield _prepared(checked, pipeline | "Read" >> _reading(checked))
-    with progress(checked.size) if checked.files and is_local(options) else nullcontext():
-        run_pipeline(pipeline, time_limit(options))
+    is_here = is_local(options)
+    shown = progress(checked.size) if checked.files and is_here else nullcontext()
+    with shown, shown_texts() if is_here else nullcontext():
+        result = run_pipeline(pipeline, time_limit(options))
+    if keep_metrics is not None and result is not None:
+        keep_metrics(private_numbers(result))
 
 
 def unit_shards(input_bytes: int) -> int:
@@ -227,10 +249,14 @@ def partition_shards(tables: Sequence[TablePlan]) -> int:
 
 
 def _run_pipeline(
-    checked: CheckedInput, key: HashKey, folder: Where, options: PipelineOptions
+    checked: CheckedInput,
+    key: HashKey,
+    folder: Where,
+    options: PipelineOptions,
+    keep_metrics: KeepMetrics | None,
 ) -> None:
     plan = checked.plan
-    with input_pipeline(checked, options) as rows:
+    with input_pipeline(checked, options, keep_metrics) as rows:
         tables = rows | "Aggregate" >> DrawTables(
             plan.spec.privacy.unit,
             plan.tables,

@@ -34,13 +34,14 @@ from dataclasses import dataclass, replace
 
 from apache_beam.options.pipeline_options import StandardOptions
 
-from pipelines import clock
+from pipelines import clock, log
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
 from pipelines.report.published import REPORT_FILE
+from pipelines.run.drawing import KeepMetrics
 from pipelines.run.failures import RunError, failures
 from pipelines.run.folders import one_at_a_time, release_outlet, series_storage
 from pipelines.run.ledger import ReleaseLedger
@@ -86,6 +87,7 @@ def run_release(
     detach: bool = False,
     incomplete: bool = False,
     replace_attempt: int | None = None,
+    keep_metrics: KeepMetrics | None = None,
 ) -> Run:
     """Reserves, draws and publishes a release, or what of it is left to do.
 
@@ -102,6 +104,8 @@ def run_release(
         incomplete: Publish with a status what a gate would stop as incomplete.
         replace_attempt: Number of an attempt to draw that the caller knows to be dead, where
             that cannot be told: it is a launched job, or staging is in a bucket; None for none.
+        keep_metrics: Told of the metrics of workers, which are exact numbers about private rows;
+            None for nobody.
 
     Returns:
         What there is.
@@ -119,11 +123,14 @@ def run_release(
     if detach:
         options.view_as(StandardOptions).no_wait_until_finish = True
     steps = _steps(release, plan, period, incomplete=incomplete, report=report, detach=detach)
+    steps.keep_metrics = keep_metrics
     steps.look(correct)  # What is refused leaves no trace, so a first look is before the lock.
     with one_at_a_time(steps.ledger.release), _failures(steps):
         steps.look(correct)
         steps.check_disk(options)
         is_new = steps.found is None or steps.found.state != "published"
+        state = "not reserved" if steps.found is None else steps.found.state
+        log.say("looked", f"{steps.key} is {state}", steps.key, state=state)
         steps.reserve()
         steps.draw(options, replace_attempt)
         if detach:

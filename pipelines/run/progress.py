@@ -1,4 +1,4 @@
-"""Tells whoever waits how far a run is, in bytes of input: a number that is not about people."""
+"""Tells whoever waits how far a run is: in bytes of input to a person, in percent to programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from pipelines import log
 
 _lock = threading.Lock()
 _bytes_read = 0
@@ -28,7 +30,8 @@ def bytes_read() -> int:
 def progress(total_bytes: int, *, interval: float = 30.0) -> Iterator[None]:
     """Shows progress on the standard error stream while the body runs.
 
-    On a terminal it is a bar; elsewhere a line of text each `interval` seconds.
+    On a terminal it is a bar; elsewhere a line of text each `interval` seconds, and in JSON the
+    percentage only.
 
     Args:
         total_bytes: Size of the input.
@@ -38,7 +41,7 @@ def progress(total_bytes: int, *, interval: float = 30.0) -> Iterator[None]:
         Nothing.
     """
     start = bytes_read()
-    show = _bar if sys.stderr.isatty() else _lines
+    show = _bar if sys.stderr.isatty() and not log.is_json() else _lines
     done = threading.Event()
     thread = threading.Thread(target=show, args=(start, total_bytes, done, interval), daemon=True)
     thread.start()
@@ -54,6 +57,9 @@ def _lines(start: int, total: int, done: threading.Event, interval: float) -> No
     while not done.wait(interval):
         read = min(bytes_read() - start, total)
         seconds = time.monotonic() - began
+        if log.is_json():
+            log.say("progress", _what(read, total), percent=100 * read // max(1, total))
+            continue
         print(
             f"{seconds:6.0f} s  {_what(read, total)}  {read / 1e6:.0f} of {total / 1e6:.0f} MB"
             f"  {read / 1e6 / seconds:.1f} MB/s",

@@ -24,8 +24,10 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.run.staged_list import is_list
 from pipelines.sources.files import files_in, write_whole
 from pipelines.storage.storage import Where
+from transforms.worker_errors import without_texts
 
 
+@without_texts
 class StageTable(beam.DoFn):
     """Writes each drawn table to a Parquet file."""
 

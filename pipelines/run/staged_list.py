@@ -23,6 +23,7 @@ from apache_beam.pvalue import PCollection
 from pipelines.run.staging import StagingError
 from pipelines.sources.files import files_in, write_whole
 from pipelines.storage.storage import Where
+from transforms.worker_errors import without_texts
 
 _LIST = "staged-files-"
 
@@ -50,6 +51,7 @@ class ListStaged(beam.PTransform[tuple[PCollection[str], ...], PCollection[str]]
         return written
 
 
+@without_texts
 class _WriteList(beam.DoFn):
     """Writes the list of files."""
 

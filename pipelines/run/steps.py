@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines import log
 from pipelines.gates.release_gates import ReleaseGates
 from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.plan import ReleasePlan
@@ -19,6 +20,7 @@ from pipelines.report.files import add_report
 from pipelines.run.baselines import fit_plan
 from pipelines.run.drawing import (
     CheckedInput,
+    KeepMetrics,
     check_release_input,
     collect,
     draw,
@@ -55,6 +57,7 @@ class RunSteps:
         outlet: Where it is published.
         with_report: Whether an HTML page is published with the tables.
         detach: Whether it ends when workers are launched; `take_up` goes on when they are done.
+        keep_metrics: Told of the metrics of workers that were waited for; None for nobody.
         without_report: Why there is none, though there should be; None otherwise.
         key: Which release it is; its version is known after `aim`.
         reason: Why it is a correction; empty for none.
@@ -68,6 +71,7 @@ class RunSteps:
     outlet: Outlet
     with_report: bool = False
     detach: bool = False
+    keep_metrics: KeepMetrics | None = None
     without_report: str | None = field(default=None, init=False)
     key: ReleaseKey = field(init=False)
     reason: str = field(default="", init=False)
@@ -149,6 +153,15 @@ class RunSteps:
         )
         self.ledger.make_folder()
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
+        log.say(
+            "charged",
+            f"{self.key} is charged",
+            self.key,
+            epsilon=self.plan.cost.prices[0].epsilon,
+            delta=self.plan.cost.prices[0].delta,
+            plan_sha256=self.planned.plan_hash,
+            ledger_entries=list(self.found.entries),
+        )
 
     def draw(self, options: PipelineOptions, replaces: int | None = None) -> None:
         """Draws the release, or takes up what a dead run or a launched job has drawn.
@@ -198,12 +211,13 @@ class RunSteps:
             raise
         staging.remove(dead)
         self.ledger.remember(found)
+        log.say("drawing", f"{self.key} is drawn", self.key, attempt=attempt)
         try:
             shards = staging.shards(attempt)
             if self.detach:
                 self._launch(attempt, secret, shards, options)
                 return
-            drawn = draw(self._checked, secret, shards, options)
+            drawn = draw(self._checked, secret, shards, options, self.keep_metrics)
             staging.freeze(attempt, drawn, self.planned, self._passed)
         except BaseException:
             staging.end(attempt)
@@ -281,6 +295,7 @@ class RunSteps:
             self.without_report = self.without_report or self.outlet.add_index_page()
         for key in self._earlier:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
+            log.say("withdrawn", f"{key} is withdrawn", key)
         return published_tables(self.plan, rendered, self.outlet.files) if rendered else []
 
     def _launch(
@@ -290,6 +305,7 @@ class RunSteps:
         assert self._checked is not None
         start(self._checked, secret, shards, options)
         self.staging.note_launch(attempt, Launched(drawn_keys(self._checked), self._passed))
+        log.say("launched", f"{self.key} is launched", self.key, attempt=attempt)
         self.found = self.ledger.ledger.book().releases[self.key]
 
     def _tell_drawn(self, attempt: int, digest: str | None) -> None:
@@ -297,6 +313,7 @@ class RunSteps:
         assert digest is not None
         self.staging.drop_shards(attempt)
         self.found = self.ledger.ledger.drawn(self.key, attempt, digest)
+        log.say("drawn", f"{self.key} is frozen", self.key, attempt=attempt, draw_sha256=digest)
 
     @property
     def _is_drawn(self) -> bool:
@@ -336,6 +353,13 @@ class RunSteps:
                     "as they were published; allowed: a copy of them, or a correction"
                 ) from None
             self.outlet.put(folder, self.key)
+        log.say(
+            "published",
+            f"{self.key} is in {self.outlet.place}",
+            self.key,
+            place=str(self.outlet.place),
+            publication_sha256=found.publication,
+        )
 
     @property
     def _is_frozen(self) -> bool:

@@ -19,12 +19,15 @@ class TimeLimitError(RunError):
     """A pipeline was not done in time, and was cancelled."""
 
 
-def run_pipeline(pipeline: beam.Pipeline, seconds: int | None) -> None:
+def run_pipeline(pipeline: beam.Pipeline, seconds: int | None) -> PipelineResult | None:
     """Runs a pipeline and waits for its end, if its options do not say otherwise.
 
     Args:
         pipeline: The pipeline. The local runner runs it in this thread, without a limit.
         seconds: How long to wait for another runner; None for as long as it takes.
+
+    Returns:
+        Its result; None where nobody waits for it.
 
     Raises:
         TimeLimitError: It took longer.
@@ -32,7 +35,7 @@ def run_pipeline(pipeline: beam.Pipeline, seconds: int | None) -> None:
     with SubprocessServer.cache_subprocesses():
         result = pipeline.run()
         if pipeline.options.view_as(StandardOptions).no_wait_until_finish:
-            return
+            return None
         try:
             state = result.wait_until_finish(duration=None if seconds is None else seconds * 1000)
         except BaseException:
@@ -46,6 +49,7 @@ def run_pipeline(pipeline: beam.Pipeline, seconds: int | None) -> None:
                 "dp-release doctor looks for both; allowed: a longer --time-limit. The next run "
                 "goes on from here"
             )
+        return result
 
 
 def _cancel(result: PipelineResult) -> None:

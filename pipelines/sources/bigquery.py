@@ -27,6 +27,7 @@ from apache_beam.pvalue import PCollection
 
 from pipelines.sources.files import InputError
 from transforms.text_types import POLARS_TYPES, ColumnType, parse
+from transforms.worker_errors import without_texts
 
 BATCH_ROWS = 50_000
 """Most rows in one table."""
@@ -82,6 +83,7 @@ class ReadBigQuery(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
         return tables
 
 
+@without_texts
 class _ToColumns(beam.DoFn):
     """Makes an Arrow table of rows."""
 

@@ -10,11 +10,12 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.storage.storage import is_url
+from transforms.worker_errors import NoValuesError
 
 _PLAIN = CompressionTypes.UNCOMPRESSED
 
 
-class InputError(Exception):
+class InputError(NoValuesError):
     """An input file is missing, unreadable, or does not have the columns that it should."""
 
 

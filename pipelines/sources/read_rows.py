@@ -19,7 +19,9 @@ from pipelines.sources.inputs import Input, InputFile, Schema, open_parquet
 from pipelines.sources.lines import read_csv, read_jsonl
 from pipelines.sources.one_schema import as_type, nulls
 from pipelines.spec.partition_folders import FolderValues
+from transforms.private_metrics import counter
 from transforms.text_types import ColumnType, parse
+from transforms.worker_errors import without_texts
 
 TASK_BYTES = 64 << 20
 """Uncompressed columns that one reading step takes, where row groups allow."""
@@ -77,6 +79,7 @@ class ReadRows(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
         return tables
 
 
+@without_texts
 class _SplitFile(beam.DoFn):
     """Splits a file into reading tasks."""
 
@@ -95,15 +98,19 @@ class _SplitFile(beam.DoFn):
             yield path, (0, 0), (0, 0), size, folders
 
 
+@without_texts
 class _Read(beam.DoFn):
     """Reads the rows of a task."""
 
     def __init__(self, source: Input, schema: Schema) -> None:
         self._source = source
         self._schema = schema
+        self._rows = counter("rows_read")
 
     def process(self, task: _Task) -> Iterator[pa.Table]:
-        yield from read_task(ReadTask(*task), self._source, self._schema)
+        for table in read_task(ReadTask(*task), self._source, self._schema):
+            self._rows.inc(table.num_rows)
+            yield table
 
 
 def split_parquet(

@@ -20,6 +20,7 @@ from transforms.hashing import HashKey
 from transforms.tuning.ptransform import TuneTables
 from transforms.tuning.stages import TuningTable
 from transforms.wire import unpack_frame
+from transforms.worker_errors import without_texts
 
 
 def measure(
@@ -53,6 +54,7 @@ def measure(
     return {name: _kept(folder, name) for name in plan.grids}
 
 
+@without_texts
 class _Keep(beam.DoFn):
     """Writes what was found for each table to a file."""
 

@@ -22,6 +22,7 @@ BEAM = {
     "transforms/prepare/ptransform.py",
     "transforms/tuning/ptransform.py",
     "transforms/coder.py",
+    "transforms/private_metrics.py",
 }
 NOISE = "transforms/noise.py"
 SYNTHETIC = "pipelines/synthetic.py"
@@ -85,6 +86,41 @@ def test_no_module_needs_itself(folder):
 
 def test_only_the_wiring_of_transforms_imports_beam():
     assert {file for file in importers("apache_beam") if file.startswith("transforms/")} == BEAM
+
+
+def is_do_fn(node):
+    return isinstance(node, ast.ClassDef) and "beam.DoFn" in map(ast.unparse, node.bases)
+
+
+def test_no_worker_tells_the_text_of_an_error():
+    """All that Beam calls on a worker is guarded, but what sees no rows."""
+    found = {
+        (file, node.name): {ast.unparse(decorator) for decorator in node.decorator_list}
+        for file, tree in FILES.items()
+        for node in ast.walk(tree)
+        if is_do_fn(node)
+    }
+    assert len(found) > 15
+    unguarded = {name for name, decorators in found.items() if "without_texts" not in decorators}
+    assert unguarded == {("pipelines/doctor/probe.py", "_LookAround")}
+
+
+def test_functions_on_workers_are_guarded_or_see_no_rows():
+    mapped = {"beam.Map", "beam.FlatMap", "beam.MapTuple", "beam.FlatMapTuple", "beam.Filter"}
+    called = {
+        (file, ast.unparse(node.args[0]))
+        for file, tree in FILES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in mapped
+    }
+    guarded = {
+        node.name
+        for tree in FILES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and "without_texts" in map(ast.unparse, node.decorator_list)
+    }
+    assert {name for _, name in called} - guarded == {"_named"}  # It sees names of staged files.
 
 
 def test_only_the_noise_imports_pydp():

@@ -6,7 +6,6 @@ import sys
 
 import apache_beam as beam
 import pytest
-from apache_beam.metrics import MetricsFilter
 from deploy_files import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
@@ -17,7 +16,7 @@ import transforms as dp
 from pipelines.plan import plan_release
 from pipelines.run.drawing import task_bytes, unit_shards
 from pipelines.spec import load_release
-from transforms.dofns import METRICS
+from transforms.private_metrics import private_numbers
 from transforms.ptransforms import GATHER_BYTES
 
 PAGE = (ROOT / "deploy" / "scale.md").read_text(encoding="utf-8")
@@ -60,18 +59,14 @@ def test_a_run_reports_the_bytes_that_the_model_expects(tmp_path):
     _ = pipeline | beam.Create([table]) | dp.DrawTables(["user_id"], plans, unit_shards=shards)
     result = pipeline.run()
     result.wait_until_finish()
-    found = {
-        metric.key.metric.name: metric.committed
-        for metric in result.metrics().query(MetricsFilter().with_namespace(METRICS))[
-            "distributions"
-        ]
-    }
-    elements, of_shards = found["unit_shuffle_element_bytes"], found["unit_shard_bytes"]
+    found = private_numbers(result)
+    elements = found["private_unit_shuffle_element_bytes"]
+    of_shards = found["private_unit_shard_bytes"]
     pairs = scale.pairs_of(table)
     noted = scale.NOTED["together"]
-    assert elements.count == shards
-    assert elements.sum == pytest.approx(pairs * noted.curve.at(pairs / shards), rel=0.1)
-    assert (of_shards.sum, of_shards.count) == (elements.sum, shards)
+    assert elements["count"] == shards
+    assert elements["sum"] == pytest.approx(pairs * noted.curve.at(pairs / shards), rel=0.1)
+    assert (of_shards["sum"], of_shards["count"]) == (elements["sum"], shards)
 
 
 # The page

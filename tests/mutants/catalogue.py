@@ -25,6 +25,7 @@ from publish_mutants import PUBLISHING
 from report_mutants import REPORT
 from selection_mutants import NOISY_COUNTS
 from source_mutants import SOURCES
+from told_mutants import TOLD
 from tuning_mutants import TUNING
 
 MUTANTS = [
@@ -52,4 +53,5 @@ MUTANTS = [
     *REPORT,
     *GATES,
     *ON_GCS,
+    *TOLD,
 ]

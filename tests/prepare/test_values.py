@@ -2,13 +2,13 @@
 
 import math
 from datetime import date, datetime
+from itertools import product
+from operator import floordiv, mod
 from random import Random
 
 import polars as pl
 import pytest
 from expressions import evaluate
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from transforms.prepare.preparation import Preparation, PreparationError
 
@@ -177,33 +177,41 @@ def test_wrong_types_are_refused_by_the_schema(expression):
         Preparation({"result": expression}).schema(schema)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(
-        [
-            *("a + b * 2", "a - b", "a // b", "a % b", "a > b", "a <> b", "a between b and 3"),
-            *("upper(s)", "lower(s) || 'x'", "left(s, 2)", "s like 'a%'", "replace(s, 'a', 'b')"),
-            *("coalesce(a, b)", "nullif(a, b)", "if(a > b, a, b)", "s in ('a', 'b')", "abs(a)"),
-            *("case when a > 1 then s else 'n' end", "greatest(a, b)", "least(a, b)", "a is null"),
-            *("substr(s, 2, 1)", "starts_with(s, 'a')", "reverse(s)", "a / 8", "length(s)"),
-            *("not a > b", "a = 1 or b = 1", "a = 1 and b = 1", "initcap(s)", "trim(s)"),
-            *("strftime(d, '%Y-%m')", "extract(month from d)", "date_part('doy', d)", "year(d)"),
-        ]
-    ),
-    st.lists(
-        st.tuples(
-            st.none() | st.integers(-9, 9),
-            st.none() | st.integers(-9, 9),
-            st.none() | st.text("aAb ", max_size=4),
-            st.none() | st.dates(date(1900, 1, 1), date(2100, 1, 1)),
-        ),
-        min_size=1,
-        max_size=5,
-    ),
+NUMBERS = [None, *range(-9, 10)]
+TEXTS = [None, *("".join(text) for size in range(5) for text in product("aAb ", repeat=size))]
+DAYS = [
+    None,
+    *(date(1900 + number % 200, 1 + number % 12, 1 + number % 28) for number in range(600)),
+]
+PAIRS = list(product(NUMBERS, NUMBERS))
+CLEAN = pl.DataFrame(
+    [(*PAIRS[n % len(PAIRS)], TEXTS[n % len(TEXTS)], DAYS[n % len(DAYS)]) for n in range(4000)],
+    schema={"a": pl.Int64, "b": pl.Int64, "s": pl.String, "d": pl.Date},
+    orient="row",
 )
-def test_clean_values_give_what_the_sql_of_polars_gives(expression, rows):
-    schema = {"a": pl.Int64, "b": pl.Int64, "s": pl.String, "d": pl.Date}
-    frame = pl.DataFrame(rows, schema=schema, orient="row")
-    expected = frame.select(pl.sql_expr(expression).alias("result"))["result"].to_list()
-    prepared = Preparation({"result": expression}).apply_to_frame(frame)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("a + b * 2", "a - b", "a > b", "a <> b", "a between b and 3"),
+        *("upper(s)", "lower(s) || 'x'", "left(s, 2)", "s like 'a%'", "replace(s, 'a', 'b')"),
+        *("coalesce(a, b)", "nullif(a, b)", "if(a > b, a, b)", "s in ('a', 'b')", "abs(a)"),
+        *("case when a > 1 then s else 'n' end", "greatest(a, b)", "least(a, b)", "a is null"),
+        *("substr(s, 2, 1)", "starts_with(s, 'a')", "reverse(s)", "a / 8", "length(s)"),
+        *("not a > b", "a = 1 or b = 1", "a = 1 and b = 1", "initcap(s)", "trim(s)"),
+        *("strftime(d, '%Y-%m')", "extract(month from d)", "date_part('doy', d)", "year(d)"),
+    ],
+)
+def test_clean_values_give_what_the_sql_of_polars_gives(expression):
+    expected = CLEAN.select(pl.sql_expr(expression).alias("result"))["result"].to_list()
+    prepared = Preparation({"result": expression}).apply_to_frame(CLEAN)
     assert prepared["result"].to_list() == expected
+
+
+@pytest.mark.parametrize(("sign", "rounded"), [("//", floordiv), ("%", mod)])
+def test_division_of_whole_numbers_rounds_down(sign, rounded):
+    pairs = [(a, b) for a, b in PAIRS if None not in (a, b)]
+    frame = pl.DataFrame(pairs, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
+    prepared = Preparation({"result": f"a {sign} b"}).apply_to_frame(frame)
+    assert prepared["result"].to_list() == [rounded(a, b) if b else None for a, b in pairs]

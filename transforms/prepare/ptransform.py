@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -10,6 +10,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
 from transforms.prepare.preparation import Preparation
+from transforms.worker_errors import without_texts
 
 
 @dataclass
@@ -32,7 +33,21 @@ class Prepare(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
 
     def expand(self, rows: PCollection[pa.Table]) -> PCollection[pa.Table]:
         """Wires one step."""
-        prepared: PCollection[pa.Table] = rows | "Prepare rows" >> beam.Map(
-            self.preparation.apply, tuple(self.keep)
+        prepare = _PrepareRows(self.preparation, tuple(self.keep))
+        prepared: PCollection[pa.Table] = rows | "Prepare rows" >> beam.ParDo(
+            prepare
         ).with_output_types(pa.Table)
         return prepared
+
+
+@without_texts
+class _PrepareRows(beam.DoFn):
+    """Prepares the rows of each table."""
+
+    def __init__(self, preparation: Preparation, keep: tuple[str, ...]) -> None:
+        self._preparation = preparation
+        self._keep = keep
+
+    def process(self, table: pa.Table) -> Iterator[pa.Table]:
+        """Yields one table for each."""
+        yield self._preparation.apply(table, self._keep)

@@ -15,6 +15,7 @@ from transforms.hashing import HashKey
 from transforms.ptransforms import BATCH_BYTES, GATHER_BYTES
 from transforms.stages import unit_columns
 from transforms.tuning.stages import TuningEngine, TuningTable
+from transforms.worker_errors import without_texts
 
 
 @dataclass
@@ -66,6 +67,7 @@ class TuneTables(beam.PTransform[PCollection[pa.Table], PCollection[tuple[str, b
         return found
 
 
+@without_texts
 class _SumUnits(beam.DoFn):
     """Sums up each shard of units by partition."""
 
@@ -77,6 +79,7 @@ class _SumUnits(beam.DoFn):
         yield from self._engine.sum_units(*shard)
 
 
+@without_texts
 class _SumPartitions(beam.DoFn):
     """Sums up each shard of partitions."""
 
@@ -88,6 +91,7 @@ class _SumPartitions(beam.DoFn):
         yield self._engine.sum_partitions(*shard)
 
 
+@without_texts
 class _Finish(beam.DoFn):
     """Finishes each table."""
 
