@@ -28,11 +28,22 @@ THREADS = 2
 
 
 @without_texts
-class PreAggregate(beam.DoFn):
+class _OnEngine(beam.DoFn):
+    """A step that an engine computes, on workers with the code of the launcher."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def setup(self) -> None:
+        self._engine.check_code()
+
+
+@without_texts
+class PreAggregate(_OnEngine):
     """Gathers tables to batches, and batches to packed contributions per unit shard."""
 
     def __init__(self, engine: Engine, batch_bytes: int, gather_bytes: int) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._batch_bytes = batch_bytes
         self._gather_bytes = gather_bytes
         self._rows = counter("rows_to_aggregate")
@@ -40,6 +51,7 @@ class PreAggregate(beam.DoFn):
         self._sent = distribution("unit_shuffle_element_bytes")
 
     def setup(self) -> None:
+        super().setup()
         self._encoding: Background[Batch] = Background(THREADS)
         self._grouping: Background[list[tuple[int, bytes]]] = Background(THREADS)
 
@@ -119,15 +131,16 @@ class WriteBlocks(beam.DoFn):
 
 
 @without_texts
-class BoundUnits(beam.DoFn):
+class BoundUnits(_OnEngine):
     """Bounds the units of each shard and sends on partial sums by partition shard."""
 
     def __init__(self, engine: Engine, blocks: BlockFolder | None = None) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._blocks = blocks
         self._shards = distribution("unit_shard_bytes")
 
     def setup(self) -> None:
+        super().setup()
         self._background: Background[tuple[int, pl.DataFrame]] = Background(THREADS)
 
     def start_bundle(self) -> None:
@@ -164,44 +177,32 @@ class BoundUnits(beam.DoFn):
 
 
 @without_texts
-class PublicZeros(beam.DoFn):
+class PublicZeros(_OnEngine):
     """Sends zeros for each slice of the public partitions."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def process(self, part: ZeroSlice) -> Iterator[tuple[int, bytes]]:
         yield from self._engine.zeros(part)
 
 
 @without_texts
-class DrawPartitions(beam.DoFn):
+class DrawPartitions(_OnEngine):
     """Draws the partitions of each shard."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
         yield self._engine.draw_partitions(*shard)
 
 
 @without_texts
-class OtherZeros(beam.DoFn):
+class OtherZeros(_OnEngine):
     """Sends zeros for each row of other partitions."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def process(self, start: None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
         yield from self._engine.no_others()
 
 
 @without_texts
-class DrawOtherRow(beam.DoFn):
+class DrawOtherRow(_OnEngine):
     """Draws the row of other partitions of each table."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def process(self, table: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
         yield self._engine.draw_other(*table)

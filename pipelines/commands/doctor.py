@@ -25,6 +25,14 @@ def doctor(
         Path | None, typer.Argument(metavar="[CONFIG]", help="The release YAML.")
     ] = None,
     beam_options: BeamOptions = None,
+    dataflow: Annotated[
+        Path | None,
+        typer.Option(
+            "--dataflow",
+            metavar="FILE",
+            help="Check what this YAML file says of Dataflow, with a job of no data there.",
+        ),
+    ] = None,
     runner: Runner = None,
     master: Master = None,
     job_server: JobServer = None,
@@ -42,7 +50,7 @@ def doctor(
 
     chosen = RunnerChoice(runner, master, job_server, parallelism, environment)
     findings = []
-    for found in examine(config, chosen, beam_options or []):
+    for found in examine(config, chosen, beam_options or [], dataflow):
         findings.append(found)
         if not as_json:
             typer.echo(str(found))

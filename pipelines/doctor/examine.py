@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
 from pipelines.doctor import cluster, machine, places, probe
 from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
 from pipelines.plan import plan_release
+from pipelines.run.dataflow import dataflow_arguments, load_dataflow
 from pipelines.run.options import OptionError, is_local, pipeline_options
 from pipelines.run.runners import RunnerChoice, RunnerError
 from pipelines.spec import ConfigError, LoadedRelease, load_release
@@ -18,7 +19,10 @@ from pipelines.storage.storage import is_url
 
 
 def examine(
-    config: Path | None, chosen: RunnerChoice, beam_options: Sequence[str] = ()
+    config: Path | None,
+    chosen: RunnerChoice,
+    beam_options: Sequence[str] = (),
+    dataflow: Path | None = None,
 ) -> Iterator[Finding]:
     """Checks everything that a run needs.
 
@@ -27,6 +31,7 @@ def examine(
         chosen: What runs the pipeline. A master beside a running job server says where the cluster
             of that job server is.
         beam_options: More options for Beam.
+        dataflow: File of an environment on Dataflow; None for none.
 
     Yields:
         What each check found.
@@ -37,7 +42,7 @@ def examine(
     if config is not None:
         release, found = _loaded(config)
         yield found
-    options, found = _options(chosen, beam_options)
+    options, found = _options(chosen, beam_options, dataflow)
     yield found
     if release is not None:
         yield from _places(release)
@@ -52,7 +57,8 @@ def examine(
     elif not runs:
         yield skipped("job", "not tried, as what it needs has failed")
     else:
-        yield probe.check_job(options, release.staging_folder)
+        seconds = probe.SECONDS if dataflow is None else probe.DATAFLOW_SECONDS
+        yield probe.check_job(options, release.staging_folder, seconds)
 
 
 def _loaded(config: Path) -> tuple[LoadedRelease | None, Finding]:
@@ -64,13 +70,25 @@ def _loaded(config: Path) -> tuple[LoadedRelease | None, Finding]:
     return release, ok("config", f"{config}: {plan.spec.release} with {len(plan.tables)} tables")
 
 
-def _options(chosen: RunnerChoice, more: Sequence[str]) -> tuple[PipelineOptions | None, Finding]:
+def _options(
+    chosen: RunnerChoice, more: Sequence[str], dataflow: Path | None
+) -> tuple[PipelineOptions | None, Finding]:
     if chosen.endpoint is not None:
         chosen = replace(chosen, master=None)
     try:
-        options = pipeline_options(chosen.beam_options(more))
+        if dataflow is not None and chosen.runner not in (None, "dataflow"):
+            raise RunnerError(f"--runner is {chosen.runner!r}; allowed: none beside --dataflow")
+        arguments = chosen.beam_options(more)
+        if dataflow is not None:
+            arguments = dataflow_arguments(load_dataflow(dataflow), arguments)
+        options = pipeline_options(arguments)
+    except ConfigError as error:
+        return None, failed("runner", first_line(error), "see deploy/dataflow.example.yaml")
     except (RunnerError, OptionError) as error:
         return None, failed("runner", str(error), "see dp-release run --help")
+    if dataflow is not None:
+        image = options.view_as(WorkerOptions).sdk_container_image
+        return options, ok("runner", f"dataflow, with workers of {image}")
     return options, ok("runner", chosen.runner or ("local" if is_local(options) else "as after --"))
 
 

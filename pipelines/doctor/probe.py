@@ -23,18 +23,23 @@ from pipelines.doctor.finding import Finding, failed, first_line, ok
 from pipelines.run.waiting import TimeLimitError, run_pipeline
 from pipelines.sources.files import files_in
 from pipelines.storage.storage import is_url
+from transforms.code_version import code_version
 
 SECONDS = 120
 """For the whole job."""
+
+DATAFLOW_SECONDS = 900
+"""The same on Dataflow, which starts machines first."""
 
 _WORKERS = 8
 
 
 def versions() -> dict[str, str]:
     """Returns what workers and launcher have to agree on."""
-    names = ("apache-beam", "dp-release", "polars", "pyarrow")
+    names = ("apache-beam", "polars", "pyarrow")
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"python": python, **{name: version(name) for name in names}}
+    installed = {name: version(name) for name in names}
+    return {"python": python, **installed, "code of transforms": code_version()}
 
 
 def check_job(options: PipelineOptions, staging: str, seconds: int = SECONDS) -> Finding:

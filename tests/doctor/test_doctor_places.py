@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
 from pipelines.doctor import places, probe
 from pipelines.doctor.examine import examine
-from pipelines.doctor.finding import TooSlowError, within
+from pipelines.doctor.finding import TooSlowError, ok, within
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
 from pipelines.run.runners import RunnerChoice
@@ -212,6 +212,16 @@ def test_workers_of_other_versions_are_noticed(tmp_path, monkeypatch):
     assert "same image" in found.mend
 
 
+def test_workers_with_other_code_are_noticed(tmp_path, monkeypatch):
+    here = probe.versions()
+    assert len(here["code of transforms"]) == 16
+    other = {**here, "code of transforms": "0123456789abcdef"}
+    told = iter([*[other] * 8, here])
+    monkeypatch.setattr(probe, "versions", lambda: next(told))
+    found = probe.check_job(LOCAL, str(tmp_path))
+    assert found.text.startswith("code of transforms is 0123456789abcdef at ")
+
+
 def test_a_job_that_hangs_or_fails_is_one_line(tmp_path, monkeypatch):
     errors = {"job": RuntimeError("lost\nmore"), "time": TimeLimitError("late")}
     for error in errors.values():
@@ -236,6 +246,37 @@ def test_a_job_needs_a_config_and_what_comes_before_it(config):
     found = states(examine(config, RunnerChoice("fink")))
     assert found["runner"] == "failed"
     assert "job" not in found
+
+
+def test_a_file_of_dataflow_is_checked(config, tmp_path):
+    example = Path(__file__).parents[2] / "deploy" / "dataflow.example.yaml"
+    other = tmp_path / "dataflow.yaml"
+    other.write_text(example.read_text().replace("@sha256:", ":latest-"))
+    found = {one.check: one for one in examine(config, RunnerChoice(), (), other)}
+    assert found["runner"].state == "failed"
+    assert "worker_image" in found["runner"].text
+    assert "job" not in found
+    found = {one.check: one for one in examine(config, RunnerChoice("flink"), (), example)}
+    assert found["runner"].text == "--runner is 'flink'; allowed: none beside --dataflow"
+
+
+def test_a_job_on_dataflow_is_tried_with_the_image_and_the_time_that_machines_take(
+    config, monkeypatch
+):
+    asked = []
+
+    def check_job(options, staging, seconds):
+        asked.append((options.view_as(WorkerOptions).sdk_container_image, seconds))
+        return ok("job", "")
+
+    monkeypatch.setattr(probe, "check_job", check_job)
+    monkeypatch.setattr("pipelines.doctor.examine.pipeline_options", PipelineOptions)
+    example = Path(__file__).parents[2] / "deploy" / "dataflow.example.yaml"
+    found = {one.check: one for one in examine(config, RunnerChoice(), (), example)}
+    ((image, seconds),) = asked
+    assert found["runner"].text.endswith(image)
+    assert "@sha256:" in image
+    assert seconds == probe.DATAFLOW_SECONDS
 
 
 # The command

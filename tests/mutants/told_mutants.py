@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import LOGS, WORKER_ERRORS
+from places import CODE, LOGS, WORKER_ERRORS
 
 TOLD = [
     Mutant(
@@ -26,6 +26,27 @@ TOLD = [
         "_ERRORS = (Exception, pl.exceptions.PanicException)",
         "_ERRORS = (Exception,)",
         (f"{WORKER_ERRORS}::test_a_panic_of_polars_is_told_without_its_text",),
+    ),
+    Mutant(
+        "workers_with_other_code_draw",
+        "transforms/dofns.py",
+        "        self._engine.check_code()\n",
+        "        pass\n",
+        (f"{CODE}::test_a_pipeline_of_other_code_fails",),
+    ),
+    Mutant(
+        "a_step_forgets_to_look_at_the_code",
+        "transforms/dofns.py",
+        "        super().setup()\n        self._background:",
+        "        self._background:",
+        (f"{CODE}::test_no_step_of_another_code_works[Sum/Merge and bound]",),
+    ),
+    Mutant(
+        "the_code_is_known_by_the_names_of_its_files",
+        "transforms/code_version.py",
+        "        digest.update(content)\n",
+        "",
+        (f"{CODE}::test_any_change_of_the_code_changes_the_version[metrics/counts.py]",),
     ),
     Mutant(
         "a_crash_is_logged_with_its_text",
