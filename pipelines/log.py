@@ -80,26 +80,30 @@ class Fields(TypedDict, total=False):
 _logger = logging.getLogger("dp_release")
 _logger.propagate = False
 _logger.setLevel(logging.INFO)
+_handler: logging.Handler | None = None
 
 
 def set_format(chosen: Format) -> None:
     """Chooses what a command writes to the standard error stream: texts, or JSON."""
-    _logger.handlers.clear()
+    global _handler
+    if _handler is not None:
+        _logger.removeHandler(_handler)
+        _handler = None
     if chosen == "json":
         from pythonjsonlogger.json import JsonFormatter
 
-        handler = logging.StreamHandler(sys.stderr)
+        _handler = logging.StreamHandler(sys.stderr)
         names = {"levelname": "severity"}
-        handler.setFormatter(
+        _handler.setFormatter(
             JsonFormatter("%(levelname)s%(message)s", rename_fields=names, timestamp="time")
         )
-        _logger.addHandler(handler)
+        _logger.addHandler(_handler)
         sys.excepthook = _crashed
 
 
 def is_json() -> bool:
     """Returns whether JSON is written."""
-    return bool(_logger.handlers)
+    return _handler is not None
 
 
 def say(

@@ -256,14 +256,17 @@ def _run_pipeline(
     keep_metrics: KeepMetrics | None,
 ) -> None:
     plan = checked.plan
-    with input_pipeline(checked, options, keep_metrics) as rows:
+    with (
+        block_folder(folder, checked.size, options) as blocks,
+        input_pipeline(checked, options, keep_metrics) as rows,
+    ):
         tables = rows | "Aggregate" >> DrawTables(
             plan.spec.privacy.unit,
             plan.tables,
             key,
             unit_shards=unit_shards(checked.size),
             partition_shards=partition_shards(plan.tables),
-            blocks=block_folder(folder, checked.size, options),
+            blocks=blocks,
             bounding_ram=bounding_ram(options),
         )
         staged = tuple(

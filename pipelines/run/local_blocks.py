@@ -3,8 +3,9 @@
 Beam's `FnApiRunner` holds all that is shuffled in memory, some three times over while it groups
 it, and a shuffle is 9 to 22 bytes for each row of the input and each table. So where it runs,
 blocks go to files below the shards of the attempt (`transforms.blocks`). These are deleted when the
-draw is frozen, when it fails, and, after a kill, by the next run. Other runners have shuffles of
-their own, and a staging that is a URL is no place for it.
+pipeline ends, and, after a kill, by the next run. A staging that is a URL is no place for them;
+then they go below the folder of `--scratch`, and the next run there deletes what a kill has left.
+Other runners have shuffles of their own.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.run.options import is_local
+from pipelines.publication.place import building_folder
+from pipelines.run.options import is_local, scratch
 from pipelines.run.staging import StagingError
 from pipelines.spec import ConfigError, LoadedRelease
 from pipelines.storage.storage import is_url
@@ -31,9 +33,10 @@ INPUT_PER_BLOCKS = 3
 """Bytes of input for one in blocks, as measured at 100 million rows (`tests/bench/README.md`)."""
 
 
+@contextmanager
 def block_folder(
     folder: Path | str, input_bytes: int, options: PipelineOptions
-) -> BlockFolder | None:
+) -> Iterator[BlockFolder | None]:
     """Makes the folder for blocks.
 
     Args:
@@ -41,14 +44,24 @@ def block_folder(
         input_bytes: About how large the input is.
         options: Beam options.
 
-    Returns:
+    Yields:
         The folder; None where blocks are left to the runner.
     """
-    if isinstance(folder, str) or not _is_spilled(input_bytes, options):
-        return None
-    blocks = folder / "blocks"
-    blocks.mkdir(mode=0o700)
-    return BlockFolder(str(blocks))
+    beside = scratch(options)
+    if not _is_spilled(input_bytes, options):
+        yield None
+    elif isinstance(folder, Path):
+        blocks = folder / "blocks"
+        blocks.mkdir(mode=0o700)
+        try:
+            yield BlockFolder(str(blocks))
+        finally:
+            shutil.rmtree(blocks, ignore_errors=True)
+    elif beside is None:
+        yield None
+    else:
+        with building_folder(beside / "dp-release-blocks") as building:
+            yield BlockFolder(str(building))
 
 
 def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOptions) -> None:
@@ -62,15 +75,20 @@ def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOption
         options: Beam options.
 
     Raises:
-        ConfigError: It has not.
+        ConfigError: It has not, or there is no such folder.
     """
-    staging = release.staging_folder
-    if is_url(staging) or not _is_spilled(input_bytes, options):
+    if not _is_spilled(input_bytes, options):
         return
-    needed, free = input_bytes // INPUT_PER_BLOCKS, shutil.disk_usage(staging).free
+    place = scratch(options) if is_url(release.staging_folder) else Path(release.staging_folder)
+    if place is None:
+        return
+    if not place.is_dir():
+        message = f"--scratch is {str(place)!r}; allowed: a folder of this machine"
+        raise ConfigError([release.source.problem(("output", "staging"), message)])
+    needed, free = input_bytes // INPUT_PER_BLOCKS, shutil.disk_usage(place).free
     if free < needed:
         message = (
-            f"{staging} has {free / 1e6:,.0f} MB of free space, and this release takes about "
+            f"{place} has {free / 1e6:,.0f} MB of free space, and this release takes about "
             f"{needed / 1e6:,.0f} MB of it while it runs; allowed: more space, or a folder on "
             "another disk"
         )
@@ -97,5 +115,4 @@ def full_disk_told(folder: Path | str) -> Iterator[None]:
 
 
 def _is_spilled(input_bytes: int, options: PipelineOptions) -> bool:
-    is_left = options.view_as(StandardOptions).no_wait_until_finish
-    return is_local(options) and not is_left and input_bytes >= SPILL_BYTES
+    return is_local(options) and input_bytes >= SPILL_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from apache_beam.options.pipeline_options import (
@@ -40,6 +41,11 @@ class ReleaseOptions(PipelineOptions):
             type=_memory,
             help="Memory of a worker that bounds a unit shard, such as 16GB, for runners that "
             "choose workers by it.",
+        )
+        parser.add_argument(
+            "--scratch",
+            help="Folder of this machine for the shuffle of a large local run whose staging is in "
+            "a bucket.",
         )
 
 
@@ -93,6 +99,12 @@ def bounding_ram(options: PipelineOptions) -> str | None:
     """Returns the memory of workers that bound units; None for that of any."""
     memory: str | None = options.view_as(ReleaseOptions).bounding_ram
     return memory
+
+
+def scratch(options: PipelineOptions) -> Path | None:
+    """Returns the folder for what a local run does not keep in memory; None for its staging."""
+    folder: str | None = options.view_as(ReleaseOptions).scratch
+    return None if folder is None else Path(folder)
 
 
 def _memory(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
+from places import ONCE
 
 BLOCKS = "tests/engine/test_blocks.py"
 LOCAL_BLOCKS = "tests/once/test_local_blocks.py"
@@ -38,23 +39,30 @@ BLOCKS_ON_DISK = [
     ),
     Mutant(
         "blocks_outlive_the_draw",
-        "pipelines/run/steps.py",
-        "        self.staging.drop_shards(attempt)\n",
-        "",
-        (f"{LOCAL_BLOCKS}::test_no_block_is_left_by_a_run",),
+        "pipelines/run/local_blocks.py",
+        "            shutil.rmtree(blocks, ignore_errors=True)\n",
+        "            pass\n",
+        (f"{LOCAL_BLOCKS}::test_no_block_is_left_by_a_run_that_leaves_publication_to_another",),
     ),
     Mutant(
-        "blocks_outlive_a_draw_that_fails",
+        "drawn_values_outlive_a_draw_that_fails",
         "pipelines/run/steps.py",
         "            staging.end(attempt)\n            staging.drop_shards(attempt)\n",
         "            staging.end(attempt)\n",
-        (f"{LOCAL_BLOCKS}::test_no_block_is_left_by_a_run_that_fails",),
+        (f"{ONCE}::test_what_workers_wrote_is_not_kept",),
+    ),
+    Mutant(
+        "what_workers_wrote_outlives_the_draw",
+        "pipelines/run/steps.py",
+        "        self.staging.drop_shards(attempt)\n",
+        "",
+        (f"{ONCE}::test_what_workers_wrote_is_not_kept",),
     ),
     Mutant(
         "workers_on_other_machines_get_a_folder_of_this_one",
         "pipelines/run/local_blocks.py",
-        "return is_local(options) and not is_left",
-        "return not is_left",
+        "return is_local(options) and input_bytes",
+        "return input_bytes",
         (f"{LOCAL_BLOCKS}::test_blocks_are_left_to_runners_that_are_not_local",),
     ),
     Mutant(

@@ -36,9 +36,9 @@ def job(monkeypatch):
     jobs = []
     pipeline = drawing._run_pipeline
 
-    def submit(checked, key, folder, options):
+    def submit(checked, key, folder, options, *more):
         assert options.view_as(StandardOptions).no_wait_until_finish
-        jobs.append(lambda: pipeline(checked, key, folder, options))
+        jobs.append(lambda: pipeline(checked, key, folder, options, *more))
 
     monkeypatch.setattr(drawing, "_run_pipeline", submit)
     return lambda: jobs.pop(0)()
@@ -164,9 +164,9 @@ def test_a_run_that_waits_does_not_take_a_job_that_nobody_waited_for(config, tmp
 def test_what_a_job_drew_twice_is_launched_again(config, tmp_path, monkeypatch):
     """Nothing of either draw is used, and the job is not waited for any more."""
 
-    def draw_twice(checked, key, folder, options):
-        pipeline(checked, key, folder, options)
-        pipeline(checked, key, folder, options)
+    def draw_twice(checked, key, folder, options, *more):
+        pipeline(checked, key, folder, options, *more)
+        pipeline(checked, key, folder, options, *more)
 
     pipeline = drawing._run_pipeline
     monkeypatch.setattr(drawing, "_run_pipeline", draw_twice)

@@ -5,17 +5,18 @@ import os
 import shutil
 import signal
 from collections import namedtuple
+from pathlib import Path
 
 import polars as pl
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from once_release import USERS, command, files, kinds, run, state, write_release
+from once_release import USERS, command, kinds, run, state, write_release
 
 from pipelines.plan import plan_release
 from pipelines.run import local_blocks
 from pipelines.run.drawing import check_release_input, draw
 from pipelines.run.exactly_once import RunError
-from pipelines.run.local_blocks import SPILL_BYTES, block_folder
+from pipelines.run.local_blocks import SPILL_BYTES, block_folder, check_disk
 from pipelines.run.options import pipeline_options
 from pipelines.run.periods import read_period
 from pipelines.run.staging import StagingError
@@ -54,10 +55,8 @@ def config(tmp_path):
     return write_release(tmp_path)
 
 
-@pytest.fixture
-def on_disk(monkeypatch):
-    """Has a release of any size put its blocks on the disk, and counts them."""
-    monkeypatch.setattr(local_blocks, "SPILL_BYTES", 0)
+def counted_blocks(monkeypatch):
+    """Sizes of the blocks that go to the disk from now on."""
     added = []
     add = BlockFile.add
 
@@ -67,6 +66,13 @@ def on_disk(monkeypatch):
 
     monkeypatch.setattr(BlockFile, "add", counted)
     return added
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Has a release of any size put its blocks on the disk, and counts them."""
+    monkeypatch.setattr(local_blocks, "SPILL_BYTES", 0)
+    return counted_blocks(monkeypatch)
 
 
 def before_noise(config, folder, monkeypatch):
@@ -81,11 +87,12 @@ def before_noise(config, folder, monkeypatch):
 
 
 def test_a_release_is_the_same_before_noise(config, tmp_path, monkeypatch):
+    added = counted_blocks(monkeypatch)
     in_memory = before_noise(config, tmp_path / "memory", monkeypatch)
+    assert not added
     monkeypatch.setattr(local_blocks, "SPILL_BYTES", 0)
     on_disk = before_noise(config, tmp_path / "disk", monkeypatch)
-    assert not list((tmp_path / "memory").glob(BLOCKS))
-    assert list((tmp_path / "disk").glob(BLOCKS))
+    assert added
     assert in_memory.equals(on_disk)
     assert in_memory["n"].sum() == len(USERS)  # one partition of each, by default one row of it
 
@@ -103,6 +110,13 @@ def test_no_block_is_left_by_a_run(config, on_disk, tmp_path):
     assert on_disk
     assert not list(tmp_path.glob(BLOCKS))
     assert kinds(config) == {"reserved": 1, "drawing": 1, "drawn": 1, "published": 1}
+
+
+def test_no_block_is_left_by_a_run_that_leaves_publication_to_another(config, on_disk, tmp_path):
+    run(config, detach=True)
+    assert on_disk
+    assert not list(tmp_path.glob(BLOCKS))
+    assert list(tmp_path.glob("**/shards/*.parquet"))
 
 
 def test_no_block_is_left_by_a_run_that_fails(config, on_disk, tmp_path, monkeypatch):
@@ -182,10 +196,59 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_charged(
 
 def test_blocks_are_left_to_runners_that_are_not_local(tmp_path):
     flink = PipelineOptions(["--runner=FlinkRunner"])
-    assert block_folder(tmp_path, SPILL_BYTES, flink) is None
-    assert block_folder("gs://bucket/shards", SPILL_BYTES, LOCAL) is None
-    assert block_folder(tmp_path, SPILL_BYTES - 1, LOCAL) is None
-    found = block_folder(tmp_path, SPILL_BYTES, LOCAL)
-    assert found is not None
-    assert files(tmp_path) == {}
-    assert (tmp_path / "blocks").stat().st_mode & 0o077 == 0
+    for place, size, options in (
+        (tmp_path, SPILL_BYTES, flink),
+        ("gs://bucket/shards", SPILL_BYTES, LOCAL),
+        (tmp_path, SPILL_BYTES - 1, LOCAL),
+    ):
+        with block_folder(place, size, options) as found:
+            assert found is None
+    with block_folder(tmp_path, SPILL_BYTES, LOCAL) as found:
+        assert found is not None
+        assert (tmp_path / "blocks").stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "blocks").exists()
+
+
+def with_scratch(folder):
+    return pipeline_options([f"--scratch={folder}"])
+
+
+def test_blocks_go_to_scratch_where_staging_is_a_bucket(tmp_path):
+    with block_folder("gs://bucket/shards", SPILL_BYTES, with_scratch(tmp_path)) as found:
+        folder = Path(found.path)
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o077 == 0
+        BlockFile(found.path).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scratch_is_not_asked_for_what_a_staging_here_can_hold(tmp_path):
+    staging, beside = tmp_path / "staging", tmp_path / "scratch"
+    staging.mkdir()
+    with block_folder(staging, SPILL_BYTES, with_scratch(beside)) as found:
+        assert Path(found.path).parent == staging
+    assert not beside.exists()
+
+
+def test_what_a_killed_run_left_in_scratch_is_deleted_and_what_is_alive_is_not(tmp_path):
+    dead = tmp_path / ".dp-release-blocks.0123456789abcdef.building"
+    dead.mkdir()
+    (dead / "1.blocks").write_bytes(b"private")
+    with block_folder("gs://b/one", SPILL_BYTES, with_scratch(tmp_path)) as first:
+        assert not dead.exists()
+        with block_folder("gs://b/two", SPILL_BYTES, with_scratch(tmp_path)) as second:
+            assert Path(first.path).is_dir()
+            assert first != second
+
+
+def test_a_scratch_that_is_no_folder_or_too_small_is_refused(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(local_blocks, "SPILL_BYTES", 0)
+    release = load_release(config)
+    monkeypatch.setattr(type(release), "staging_folder", "gs://bucket/staging")
+    check_disk(release, 3_000, with_scratch(tmp_path))
+    check_disk(release, 3_000, LOCAL)
+    with pytest.raises(ConfigError, match=r"--scratch is '.*none'; allowed: a folder of this"):
+        check_disk(release, 3_000, with_scratch(tmp_path / "none"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 999))
+    with pytest.raises(ConfigError, match="MB of free space"):
+        check_disk(release, 3_000, with_scratch(tmp_path))

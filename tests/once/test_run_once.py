@@ -190,11 +190,11 @@ def test_values_that_a_runner_drew_twice_are_deleted_and_drawn_again(
     """One charge, one frozen draw, and nothing is left of the others."""
     folders = []
 
-    def draw_twice_at_first(checked, key, folder, options):
+    def draw_twice_at_first(checked, key, folder, options, *more):
         folders.append(folder)
-        once(checked, key, folder, options)
+        once(checked, key, folder, options, *more)
         if len(folders) <= failures:
-            once(checked, key, folder, options)
+            once(checked, key, folder, options, *more)
 
     once = drawing._run_pipeline
     monkeypatch.setattr(drawing, "_run_pipeline", draw_twice_at_first)
@@ -227,8 +227,8 @@ def test_a_run_that_always_draws_twice_gives_up_and_publishes_nothing(
 def test_files_that_only_workers_see_are_missed(config, tmp_path, monkeypatch, what):
     """What is not in the staging folder of the launcher is no empty table."""
 
-    def draw_elsewhere(checked, key, folder, options):
-        once(checked, key, folder, options)
+    def draw_elsewhere(checked, key, folder, options, *more):
+        once(checked, key, folder, options, *more)
         for path in folder.glob(what):
             path.unlink()
 
@@ -241,6 +241,16 @@ def test_files_that_only_workers_see_are_missed(config, tmp_path, monkeypatch, w
     monkeypatch.undo()
     run(config)
     assert kinds(config) == {"reserved": 1, "drawing": 2, "drawn": 1, "published": 1}
+
+
+def test_what_workers_wrote_is_not_kept(config, tmp_path, monkeypatch):
+    with monkeypatch.context() as failing:
+        failing.setattr("pipelines.run.staging.ReleaseStaging.freeze", lambda *_: 1 / 0)
+        with pytest.raises(RunError):
+            run(config)
+        assert not list(tmp_path.glob("**/shards"))
+    run(config)
+    assert not list(tmp_path.glob("**/shards"))
 
 
 def test_publish_draws_nothing(config, monkeypatch):
