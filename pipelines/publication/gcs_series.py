@@ -16,7 +16,7 @@ from pipelines.ledger.entries import Head
 from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.datapackage import MANIFEST_FILE
-from pipelines.publication.pointer import POINTER_FILE, PointerError, read_pointer
+from pipelines.publication.pointer import POINTER_FILE, Pointer, PointerError, read_pointer
 from pipelines.publication.series_index import INDEX_FILE, index_text, is_index, series_index
 from pipelines.storage.errors import StorageError
 from pipelines.storage.gcs import GcsFolder
@@ -28,7 +28,20 @@ OF_THE_INDEX = (MANIFEST_FILE, SUMS_FILE, PLAN_FILE)
 """Files of a release that say what it is."""
 
 
-def fetch_release(source: GcsFolder, folder: Path, names: Sequence[str] | None = None) -> bool:
+def read_pointer_of(source: GcsFolder) -> Pointer | None:
+    """Returns the pointer of a prefix; None where there is none.
+
+    Raises:
+        PointerError: It is none.
+        StorageError: It cannot be read.
+    """
+    found = source.read(POINTER_FILE)
+    return None if found is None else read_pointer(found, f"{source.url}/{POINTER_FILE}")
+
+
+def fetch_release(
+    source: GcsFolder, folder: Path, names: Sequence[str] | None = None
+) -> Pointer | None:
     """Downloads the release that readers of a prefix see.
 
     Args:
@@ -37,19 +50,17 @@ def fetch_release(source: GcsFolder, folder: Path, names: Sequence[str] | None =
         names: Which files; None for all.
 
     Returns:
-        Whether there is one.
+        The pointer; None where there is none.
 
     Raises:
         PointerError: The pointer is none.
         StorageError: Something cannot be read.
     """
-    found = source.read(POINTER_FILE)
-    if found is None:
-        return False
-    pointer = read_pointer(found, f"{source.url}/{POINTER_FILE}")
-    folder.mkdir(exist_ok=True)
-    download(source.child(pointer.digest), folder, None if names is None else list(names))
-    return True
+    pointer = read_pointer_of(source)
+    if pointer is not None:
+        folder.mkdir(exist_ok=True)
+        download(source.child(pointer.digest), folder, None if names is None else list(names))
+    return pointer
 
 
 def fetch_stated(source: GcsFolder, folder: Path) -> None:

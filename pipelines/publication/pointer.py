@@ -4,6 +4,7 @@
         current.json             the pointer
         <digest>/                the files of one release, which do not change any more
     <folder>/releases.json       the index of the series
+    <folder>/index.html          the same as a page, which leads to the files of each release
 
 Whoever reads the pointer once, and then the files that it names, has one whole release, whatever is
 published meanwhile.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.storage.errors import StorageError
+from pipelines.storage.gcs import is_file_name
 
 POINTER_FILE = "current.json"
 KIND = "dp-release pointer"
@@ -88,6 +90,7 @@ def read_pointer(content: bytes, place: str) -> Pointer:
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         raise PointerError(f"{place} is no pointer to a release") from None
-    if pointer.text().encode() != content or not DIGEST.fullmatch(pointer.digest):
+    is_ours = DIGEST.fullmatch(pointer.digest) and all(map(is_file_name, pointer.files))
+    if pointer.text().encode() != content or not is_ours:
         raise PointerError(f"{place} is not as dp-release writes it")
     return pointer

@@ -26,6 +26,14 @@ PATIENCE = 60.0
 """Seconds for which busy answers (429, 5xx, lost connections) are tried again, with back-off."""
 
 _READS = 10
+_CACHE_CONTROL = "no-cache"
+"""Else caches on the web may show a public object for an hour after it was swapped or deleted."""
+
+_CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+}
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,8 @@ class GcsFolder:
             StorageError: It names no folder of a bucket, or google-cloud-storage is not installed.
         """
         parts = urlsplit(url)
-        names = parts.path.strip("/")
-        if parts.scheme != "gs" or not parts.netloc or not names or "//" in parts.path:
+        names = parts.path.removeprefix("/").removesuffix("/")
+        if parts.scheme != "gs" or not parts.netloc or not is_file_name(names):
             raise StorageError(f"{url!r} is no place for files; allowed: gs://bucket/folder")
         check_library(url)
         return cls(parts.netloc, f"{names}/")
@@ -136,9 +144,11 @@ class GcsFolder:
         """
         with self._errors("written", name):
             try:
-                self._objects().blob(f"{self.prefix}{name}").upload_from_string(
+                blob = self._objects().blob(f"{self.prefix}{name}")
+                blob.cache_control = _CACHE_CONTROL
+                blob.upload_from_string(
                     content,
-                    content_type="application/octet-stream",
+                    content_type=_content_type(name),
                     if_generation_match=generation,
                     retry=self._retry(),
                 )
@@ -159,7 +169,7 @@ class GcsFolder:
             return sorted(blob.name.removeprefix(self.prefix) for blob in found)
 
     def folders(self) -> list[str]:
-        """Returns the names of the folders in this one.
+        """Returns the names of the folders in this one that could be folders here.
 
         Raises:
             StorageError: They cannot be listed.
@@ -170,7 +180,8 @@ class GcsFolder:
             )
             for _ in found:
                 pass
-            return sorted(name.removeprefix(self.prefix).rstrip("/") for name in found.prefixes)
+            names = (name.removeprefix(self.prefix)[:-1] for name in found.prefixes)
+            return sorted(name for name in names if is_file_name(name))
 
     def delete(self, names: Iterable[str]) -> None:
         """Deletes objects; those that are not there are passed over.
@@ -204,6 +215,11 @@ class GcsFolder:
             raise StorageError(f"{place} cannot be {verb}: {_reason_of(error)}") from None
 
 
+def is_file_name(name: str) -> bool:
+    """Returns whether an object can be a file of a folder here: none of its parts leads out."""
+    return all(part not in ("", ".", "..") for part in name.split("/")) and "\0" not in name
+
+
 def check_library(url: str) -> None:
     """Checks that google-cloud-storage is installed.
 
@@ -219,6 +235,11 @@ def check_library(url: str) -> None:
         raise StorageError(
             f"{url} needs google-cloud-storage; allowed: with dp-release[gcs] installed"
         ) from None
+
+
+def _content_type(name: str) -> str:
+    """Returns what a browser takes an object for; it shows pages, and keeps other files."""
+    return _CONTENT_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
 @cache

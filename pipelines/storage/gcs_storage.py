@@ -25,7 +25,7 @@ from pathlib import Path
 
 from pipelines.storage.durable import folder_digest, folder_sums
 from pipelines.storage.errors import ChangedError, GoneError, StorageError
-from pipelines.storage.gcs import GcsFolder
+from pipelines.storage.gcs import GcsFolder, is_file_name
 
 _FROZEN = ".frozen"
 _THREADS = 8
@@ -166,6 +166,11 @@ def download(source: GcsFolder, folder: Path, names: list[str] | None = None) ->
     """
 
     def get(name: str) -> None:
+        if not is_file_name(name):
+            raise StorageError(
+                f"{source.url}/{name} cannot be a file here; allowed: names without empty parts, "
+                "`.` and `..`"
+            )
         content = source.read(name)
         if content is not None:
             file = folder / name

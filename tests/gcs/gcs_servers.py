@@ -30,6 +30,8 @@ class SmallGcs(ThreadingHTTPServer):
 
     Attributes:
         objects: Generation and content by name.
+        types: Content type of what was written, by name.
+        caching: What caches are told of it, by name.
         faults: What goes wrong with the next writes, first to last: a status, or `lost`.
         writes: Number of requests to write.
         written: Names in the order in which they were written or deleted.
@@ -43,6 +45,8 @@ class SmallGcs(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.objects = {}
+        self.types = {}
+        self.caching = {}
         self.faults = []
         self.writes = 0
         self.written = []
@@ -175,6 +179,7 @@ class Handler(BaseHTTPRequestHandler):
         boundary = re.search(r'boundary="?([^"]+)"?', self.headers["Content-Type"])[1]
         parts = [part.partition(b"\r\n\r\n")[2] for part in body.split(f"--{boundary}".encode())]
         name, content = json.loads(parts[1])["name"], parts[2].removesuffix(b"\r\n")
+        headers = body.split(f"--{boundary}".encode())[2].partition(b"\r\n\r\n")[0].decode()
         if not self.is_in_bucket(urlsplit(self.path).path):
             self.answer(404)
             return
@@ -195,6 +200,8 @@ class Handler(BaseHTTPRequestHandler):
                 return
             generation = current + 1
             server.objects[name] = (generation, content)
+            server.caching[name] = json.loads(parts[1]).get("cacheControl")
+            server.types[name] = re.search(r"(?i)content-type: *([^\r\n]+)", headers)[1]
             server.written.append(name)
         if fault == "lost":
             self.lose_answer()
