@@ -34,11 +34,12 @@ def plan(
         typer.Option("--at", metavar="SIZE", help="Show the errors of numbers of this size."),
     ] = None,
     against: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--against",
             metavar="FILE",
-            help="Compare with this plan file. Default: that of the output folder.",
+            help="Compare with this plan file, or that of gs://bucket/folder, where a release is. "
+            "Default: that of the last release.",
         ),
     ] = None,
     out: Annotated[

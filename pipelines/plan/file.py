@@ -84,11 +84,25 @@ def read_plan_file(path: str | Path) -> PlanFile:
         PlanFileError: It is no plan file, or its plan does not have the hash that it states.
     """
     try:
-        found = json.loads(Path(path).read_bytes())
+        return plan_file_of(Path(path).read_bytes(), path)
     except FileNotFoundError:
         raise PlanFileError(f"{path}: no such file") from None
     except OSError as error:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def plan_file_of(content: bytes, path: str | Path) -> PlanFile:
+    """Returns the plan file that some content is.
+
+    Args:
+        content: The content.
+        path: Where it was read, for messages.
+
+    Raises:
+        PlanFileError: As of `read_plan_file`.
+    """
+    try:
+        found = json.loads(content)
     except (ValueError, RecursionError):
         raise PlanFileError(f"{path} is not JSON; {_ALLOWED}") from None
     match found:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.gates.planned_gates import PlannedGates
 from pipelines.plan.changes import Change, plan_changes
+from pipelines.plan.compared import SHORT_PATIENCE, last_plan, read_compared
 from pipelines.plan.expected_errors import table_errors
-from pipelines.plan.file import PLAN_FILE, PlanFile, PlanFileError, plan_file, read_plan_file
+from pipelines.plan.file import PlanFile, PlanFileError, plan_file
 from pipelines.plan.ledger import LedgerEffect
 from pipelines.plan.release_plan import ReleasePlan
 from pipelines.plan.text import plan_text, wrapped
 from pipelines.spec import LoadedRelease
-from pipelines.storage.storage import is_url
+from pipelines.storage.storage import Where
 from transforms.expected_error import check_size
 
 
@@ -38,7 +38,7 @@ class PlanReport:
     plan: ReleasePlan
     file: PlanFile
     sizes: tuple[float, ...] = ()
-    against: Path | None = None
+    against: Where | None = None
     changes: tuple[Change, ...] = ()
     problem: str | None = None
     ledger: LedgerEffect | None = None
@@ -103,7 +103,7 @@ def report_plan(
     release: LoadedRelease,
     plan: ReleasePlan,
     sizes: Sequence[float] = (),
-    against: Path | None = None,
+    against: Where | None = None,
 ) -> PlanReport:
     """Compares a plan with an earlier one, and puts together what there is to say.
 
@@ -111,7 +111,8 @@ def report_plan(
         release: The release series.
         plan: Its plan.
         sizes: Numbers at which errors are stated.
-        against: A plan file; None for that of the output folder, if it holds a release.
+        against: A plan file, also in a bucket (`read_compared`); None for that of the last
+            release, if there is one.
 
     Raises:
         ValueError: A size is out of range.
@@ -121,21 +122,15 @@ def report_plan(
         check_size("--at", size)
     file = plan_file(release, plan)
     report = PlanReport(plan, file, tuple(sizes))
-    found = against or _published(release)
-    if found is None:
-        return report
+    if against is not None:
+        old = read_compared(against)
+        return replace(report, against=against, changes=tuple(plan_changes(old.plan, file.plan)))
+    found: Where | None = None
     try:
-        changes = tuple(plan_changes(read_plan_file(found).plan, file.plan))
+        found = last_plan(release)
+        if found is None:
+            return report
+        old = read_compared(found, SHORT_PATIENCE)
     except PlanFileError as error:
-        if against is not None:
-            raise
-        return PlanReport(plan, file, tuple(sizes), found, problem=str(error))
-    return PlanReport(plan, file, tuple(sizes), found, changes)
-
-
-def _published(release: LoadedRelease) -> Path | None:
-    folder = release.output_folder
-    if is_url(folder):
-        return None
-    glob = PLAN_FILE if release.spec.period is None else f"[0-9]*/{PLAN_FILE}"
-    return max(Path(folder).glob(glob), default=None)
+        return replace(report, against=found, problem=str(error))
+    return replace(report, against=found, changes=tuple(plan_changes(old.plan, file.plan)))
