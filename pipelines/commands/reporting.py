@@ -13,7 +13,11 @@ from pipelines.commands.shared import Json, echo_json, refuse, short, user_error
 @user_errors
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A published release, or a series of them.")
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="A published release, or a series of them; here, or gs://bucket/folder.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -24,9 +28,16 @@ def report(
     """Makes the HTML page of a release, or the index of a series, from published files alone."""
     from pipelines.report.files import write_page
     from pipelines.report.published import ReportError
+    from pipelines.storage.storage import is_url
 
     try:
-        page = write_page(folder, out)
+        if is_url(folder):
+            from pipelines.report.gcs_pages import write_gcs_page
+            from pipelines.storage.gcs import GcsFolder
+
+            page = write_gcs_page(GcsFolder.of(folder), out)
+        else:
+            page = write_page(Path(folder), out)
     except ReportError as error:
         refuse(str(error))
     except OSError as error:

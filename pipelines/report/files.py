@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,8 +14,11 @@ import polars as pl
 
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.report.published import REPORT_FILE, ReportError
+from pipelines.report.series import Beside
 from pipelines.report.words import visible
 from pipelines.run.output import is_published
+from pipelines.storage.errors import StorageError
+from pipelines.storage.storage import Where
 
 NEEDS = (
     "a report needs altair, jinja2 and vl-convert-python, which are not installed; "
@@ -33,42 +37,47 @@ class WrittenPage:
     """A page that was written.
 
     Attributes:
-        path: The file.
+        path: The file, or its URL.
         of: What it is about.
         sha256: Its digest in hexadecimal digits.
         size: Bytes.
     """
 
-    path: Path
+    path: Where
     of: Literal["release", "series"]
     sha256: str
     size: int
 
+    @classmethod
+    def at(cls, path: Where, of: Literal["release", "series"], page: str) -> WrittenPage:
+        """Returns a page that is at a place."""
+        content = page.encode()
+        return cls(path, of, sha256(content).hexdigest(), len(content))
 
-def add_report(building: Path, place: Path) -> str | None:
+
+def add_report(building: Path, name: str, beside: Beside) -> str | None:
     """Writes the report of a release that is complete but for its list of hashes.
-
-    A release never fails for its report: whatever goes wrong, there is none.
 
     Args:
         building: Folder with the files of the release.
-        place: Where it will stand.
+        name: Name of the release.
+        beside: Where the other releases of its series are.
 
     Returns:
         Why there is no report; None if there is one.
     """
     path = building / REPORT_FILE
-    try:
+
+    def write() -> None:
         from pipelines.report.page import report_page
 
-        path.write_text(report_page(building, place=place), encoding="utf-8")
-    except ImportError:
-        return NEEDS
-    except (Exception, pl.exceptions.PanicException) as error:
+        path.write_text(report_page(building, name=name, beside=beside), encoding="utf-8")
+
+    problem = why_without("report", write)
+    if problem is not None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
-        return f"there is no report: {_why(error)}"
-    return None
+    return problem
 
 
 def add_index(series: Path) -> str | None:
@@ -82,18 +91,40 @@ def add_index(series: Path) -> str | None:
     Returns:
         Why there is no new index page; None if there is one.
     """
-    try:
+
+    def write() -> None:
         from pipelines.report.index import INDEX_PAGE, index_page
 
         path = series / INDEX_PAGE
-        if path.exists() and GENERATOR not in path.read_text(encoding="utf-8", errors="replace"):
-            return f"there is no index page: {path} is somebody else's"
-        _replace(path, index_page(series))
+        if path.exists() and not is_made_here(path.read_bytes()):
+            raise ReportError(f"{path} is somebody else's")
+        write_file(path, index_page(series))
+
+    return why_without("index page", write)
+
+
+def why_without(page: str, write: Callable[[], object]) -> str | None:
+    """Writes a page that no release fails for: whatever goes wrong, there is none.
+
+    Args:
+        page: What it is called.
+        write: Makes and writes it.
+
+    Returns:
+        Why there is none; None if there is one.
+    """
+    try:
+        write()
     except ImportError:
         return NEEDS
     except (Exception, pl.exceptions.PanicException) as error:
-        return f"there is no index page: {_why(error)}"
+        return f"there is no {page}: {_why(error)}"
     return None
+
+
+def is_made_here(page: bytes) -> bool:
+    """Returns whether a page is one that this program makes."""
+    return GENERATOR.encode() in page
 
 
 def write_page(folder: Path, out: Path | None) -> WrittenPage:
@@ -121,32 +152,37 @@ def write_page(folder: Path, out: Path | None) -> WrittenPage:
     released = is_published(folder)
     page = report_page(folder) if released else index_page(folder)
     path = out or folder / (REPORT_FILE if released else INDEX_PAGE)
-    if path == folder / REPORT_FILE and not _is_listed(page, folder / SUMS_FILE):
+    if path == folder / REPORT_FILE and (folder / SUMS_FILE).exists():
+        check_listed(page, folder / SUMS_FILE, folder)
+    write_file(path, page)
+    return WrittenPage.at(path, "release" if released else "series", page)
+
+
+def check_listed(page: str, sums: Path, place: Where) -> None:
+    """Refuses a report that a release was not published with.
+
+    Args:
+        page: The page.
+        sums: The hashes of the release.
+        place: Where it is published, for the message.
+
+    Raises:
+        ReportError: Its hash is not among them.
+    """
+    line = f"{sha256(page.encode()).hexdigest()}  {REPORT_FILE}"
+    if line not in sums.read_text(encoding="utf-8", errors="replace").splitlines():
         raise ReportError(
-            f"{folder} was published without this {REPORT_FILE}, and its {SUMS_FILE} does not "
+            f"{place} was published without this {REPORT_FILE}, and its {SUMS_FILE} does not "
             "have it; allowed: --out FILE"
         )
-    _replace(path, page)
-    content = page.encode()
-    of: Literal["release", "series"] = "release" if released else "series"
-    return WrittenPage(path, of, sha256(content).hexdigest(), len(content))
 
 
-def _why(error: BaseException) -> str:
-    """Returns what went wrong in words; what is not made to be read has its kind before it."""
-    text = visible(str(error), _LONGEST)
-    return text if isinstance(error, ReportError) else f"{type(error).__name__} {text}"
+def write_file(path: Path, text: str) -> None:
+    """Writes a file in one step.
 
-
-def _is_listed(page: str, sums: Path) -> bool:
-    """Returns whether a page has the hash that a release states; true where it states none."""
-    if not sums.exists():
-        return True
-    line = f"{sha256(page.encode()).hexdigest()}  {REPORT_FILE}"
-    return line in sums.read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def _replace(path: Path, text: str) -> None:
+    Raises:
+        OSError: It cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
@@ -154,3 +190,10 @@ def _replace(path: Path, text: str) -> None:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _why(error: BaseException) -> str:
+    """Returns what went wrong in words; what is not made to be read has its kind before it."""
+    text = visible(str(error), _LONGEST)
+    is_text = isinstance(error, ReportError | StorageError)
+    return text if is_text else f"{type(error).__name__} {text}"

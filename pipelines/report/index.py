@@ -32,7 +32,7 @@ class ListedRelease:
 
     Attributes:
         name: Period of the release.
-        page: Path of its report, or of its folder if it has none.
+        page: Address of its report, or of what there is to look at if it has none.
         budget: Its budget in words.
         rows: Rows of each table, in words.
         plan_hash: Start of the identity of its plan.
@@ -49,11 +49,13 @@ class ListedRelease:
     version: int
 
 
-def index_page(folder: Path) -> str:
+def index_page(folder: Path, pages: Mapping[str, str] | None = None) -> str:
     """Returns the index of the releases in a folder as HTML that needs no network.
 
     Args:
         folder: The folder, with a folder for each period.
+        pages: Address of the page of each release, as seen from the index, where the releases do
+            not stand as they do in the folder; None where they do.
 
     Raises:
         ReportError: There is no release, one cannot be read, or they are of several series.
@@ -70,7 +72,10 @@ def index_page(folder: Path) -> str:
             "index.html",
             latest=releases[-1],
             guarantee=releases[-1].plan["guarantee"],
-            releases=[_listed(*one) for one in zip(releases, folders, strict=True)][::-1],
+            releases=[
+                _listed(one, _page(place) if pages is None else pages[one.name])
+                for one, place in zip(releases, folders, strict=True)
+            ][::-1],
             losses=_losses(folder, releases),
             largest=_largest(releases),
             corrected=[release.name for release in releases if release.version > 1],
@@ -81,12 +86,15 @@ def index_page(folder: Path) -> str:
         ) from None
 
 
-def _listed(release: PublishedRelease, folder: Path) -> ListedRelease:
-    page = REPORT_FILE if (folder / REPORT_FILE).exists() else ""
+def _page(folder: Path) -> str:
+    return f"./{folder.name}/{REPORT_FILE if (folder / REPORT_FILE).exists() else ''}"
+
+
+def _listed(release: PublishedRelease, page: str) -> ListedRelease:
     rows = (f"{visible(table.name)} {table.frame.height:,}" for table in release.tables)
     return ListedRelease(
         release.name,
-        f"./{folder.name}/{page}",
+        page,
         budget(release.plan),
         ", ".join(rows),
         release.plan_hash[:12],

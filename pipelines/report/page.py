@@ -13,7 +13,7 @@ from pipelines.report.drawing import bar_figures, largest, map_figure, time_figu
 from pipelines.report.grid import Grid, number_grid
 from pipelines.report.parameters import release_parameters, table_parameters
 from pipelines.report.published import PublishedRelease, PublishedTable, ReportError, read_release
-from pipelines.report.series import release_before
+from pipelines.report.series import Beside, ReleasesHere, release_before
 from pipelines.report.svg import Figure
 from pipelines.report.templating import render
 from pipelines.report.words import visible
@@ -48,21 +48,22 @@ class TableSection:
     parameters: Sequence[Grid]
 
 
-def report_page(folder: Path, *, place: Path | None = None) -> str:
+def report_page(folder: Path, *, name: str | None = None, beside: Beside | None = None) -> str:
     """Returns the report of a published folder as HTML that needs no other file and no network.
 
     The same folder beside the same earlier release gives the same page.
 
     Args:
         folder: The folder.
-        place: Where it will stand, if it is not there yet: its name and the releases beside it.
+        name: Name of the release; None for that of the folder.
+        beside: Where the other releases of its series are; None for beside the folder.
 
     Raises:
         ReportError: The folder holds no release that can be read.
     """
-    place = (place or folder).absolute()
-    release = read_release(folder, place.name)
-    before = release_before(release, place.parent)
+    place = folder.absolute()
+    release = read_release(folder, name or place.name)
+    before = release_before(release, beside or ReleasesHere(place.parent))
     try:
         changes = None if before is None else release_changes(release, before)
         return render(

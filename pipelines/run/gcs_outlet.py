@@ -15,8 +15,8 @@ slept through a correction cannot bring the withdrawn version back.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from pipelines.publication.gcs_series import (
     index_problem,
     write_gcs_index,
 )
-from pipelines.publication.pointer import DIGEST, POINTER_FILE, Pointer, PointerError, read_pointer
+from pipelines.publication.pointer import DIGEST, POINTER_FILE, Pointer, read_pointer
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import Listed, release_in
+from pipelines.report.gcs_pages import add_gcs_index
+from pipelines.report.gcs_releases import ReleasesInBucket
 from pipelines.storage.errors import StorageError
 from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.gcs_storage import download, upload
@@ -72,7 +74,8 @@ class GcsOutlet:
         """Returns the release behind the pointer; see `Outlet`."""
         with tempfile.TemporaryDirectory(prefix="dp-release-") as temporary:
             folder = Path(temporary) / self.folder.name
-            return release_in(folder) if fetch_release(self.folder, folder, OF_THE_INDEX) else None
+            found = fetch_release(self.folder, folder, OF_THE_INDEX)
+            return None if found is None else release_in(folder)
 
     def digest(self) -> str | None:
         """Returns the digest of the objects behind the pointer, as they are; see `Outlet`."""
@@ -96,20 +99,19 @@ class GcsOutlet:
         with suppress(StorageError, AccountingError):
             write_gcs_index(self.folder.parent)
 
-    @contextmanager
-    def standing(self) -> Iterator[Path]:
-        """Yields a path here beside the last release before, downloaded; see `Outlet`."""
-        series, own = self.folder.parent, self.folder.name
-        before = [n for n in series.folders() if n < own and len(n) == len(own)]
-        with tempfile.TemporaryDirectory(prefix="dp-release-") as folder:
-            with suppress(PointerError):
-                for name in before[-1:]:
-                    fetch_release(series.child(name), Path(folder) / name)
-            yield Path(folder) / own
+    @property
+    def name(self) -> str:
+        """The last part of the URL; see `Outlet`."""
+        return self.folder.name
+
+    @property
+    def beside(self) -> ReleasesInBucket:
+        """The prefixes beside the prefix; see `Outlet`."""
+        return ReleasesInBucket(self.folder.parent)
 
     def add_index_page(self) -> str | None:
-        """Writes none; see `Outlet`."""
-        return None
+        """Swaps the page beside the prefix; see `Outlet`."""
+        return add_gcs_index(self.folder.parent)
 
     def files(self, names: Sequence[str]) -> tuple[str, ...]:
         """Returns the URLs of files behind the pointer; see `Outlet`."""

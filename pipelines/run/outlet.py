@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from pipelines.ledger import ReleaseKey
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import INDEX_FILE, Listed, is_free_for_index, release_in
 from pipelines.report.files import add_index
+from pipelines.report.series import Beside, ReleasesHere
 from pipelines.run.output import is_published, list_releases, may_replace, promote
 from pipelines.storage.storage import Where, is_url
 
@@ -51,14 +51,19 @@ class Outlet(Protocol):
     def list_releases(self) -> None:
         """Writes the index of this release and those beside it; none is out because of it."""
 
-    def standing(self) -> AbstractContextManager[Path]:
-        """Yields a path of the name of the release, beside which is the one before it."""
+    @property
+    def name(self) -> str:
+        """Name of the release among those beside it."""
+
+    @property
+    def beside(self) -> Beside:
+        """The releases beside it."""
 
     def add_index_page(self) -> str | None:
         """Writes the page of this release and those beside it.
 
         Returns:
-            Why there is none; None if there is one, or where there never is.
+            Why there is none; None if there is one.
         """
 
     def files(self, names: Sequence[str]) -> tuple[Where, ...]:
@@ -117,9 +122,15 @@ class LocalOutlet:
         """Writes the index beside the folder; see `Outlet`."""
         list_releases(self.place.parent)
 
-    def standing(self) -> nullcontext[Path]:
-        """Yields the folder; see `Outlet`."""
-        return nullcontext(self.place)
+    @property
+    def name(self) -> str:
+        """Name of the folder; see `Outlet`."""
+        return self.place.absolute().name
+
+    @property
+    def beside(self) -> ReleasesHere:
+        """The folders beside the folder; see `Outlet`."""
+        return ReleasesHere(self.place.absolute().parent)
 
     def add_index_page(self) -> str | None:
         """Writes the page beside the folder; see `Outlet`."""

@@ -371,5 +371,4 @@ class RunSteps:
 
     def _add_pages(self, building: Path) -> None:
         if self.with_report:
-            with self.outlet.standing() as place:
-                self.without_report = add_report(building, place)
+            self.without_report = add_report(building, self.outlet.name, self.outlet.beside)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import GCS_FOLDER, GCS_OUTLET, GCS_RUNS, GCS_STORAGE, GCS_TWO
+from places import (
+    GCS_FOLDER,
+    GCS_OUTLET,
+    GCS_PAGES,
+    GCS_PLANS,
+    GCS_RUNS,
+    GCS_STORAGE,
+    GCS_TWO,
+)
 
 ON_GCS = [
     Mutant(
@@ -142,5 +150,75 @@ ON_GCS = [
         "    if release_digest(folder) != pointer.digest:\n",
         "    if False:\n",
         (f"{GCS_OUTLET}::test_verify_finds_what_was_changed_by_hand[emptied]",),
+    ),
+    Mutant(
+        "the_index_page_is_written_over_that_of_another",
+        "pipelines/report/gcs_pages.py",
+        "source.swap(INDEX_PAGE, content, generation)",
+        "source.swap(INDEX_PAGE, content, "
+        "(source.read_with_generation(INDEX_PAGE) or (b'', 0))[1])",
+        (
+            f"{GCS_PAGES}::"
+            "test_of_two_that_write_at_once_the_page_has_the_releases_of_both[small-gcs]",
+        ),
+    ),
+    Mutant(
+        "the_index_page_is_written_over_somebody_elses",
+        "pipelines/report/gcs_pages.py",
+        "if found is not None and not is_made_here(found):",
+        "if False:",
+        (f"{GCS_PAGES}::test_somebody_elses_page_stays[small-gcs]",),
+    ),
+    Mutant(
+        "the_index_page_in_a_bucket_adds_up_what_does_not_add_up",
+        "pipelines/report/gcs_pages.py",
+        "        list_releases(folder)\n",
+        "",
+        (
+            f"{GCS_PAGES}::"
+            "test_the_page_is_that_of_folders_but_for_what_its_links_lead_to[small-gcs]",
+        ),
+    ),
+    Mutant(
+        "the_index_page_in_a_bucket_links_to_what_is_not_there",
+        "pipelines/report/gcs_releases.py",
+        "f'{pointer.digest}/{REPORT_FILE}' if has_report",
+        "f'{REPORT_FILE}' if has_report",
+        (f"{GCS_PAGES}::test_what_its_links_lead_to_is_there[small-gcs]",),
+    ),
+    Mutant(
+        "a_published_release_in_a_bucket_gets_a_report_that_it_did_not_have",
+        "pipelines/report/gcs_pages.py",
+        "        check_listed(page, folder / SUMS_FILE, folder)\n",
+        "",
+        (f"{GCS_PAGES}::test_a_page_that_other_versions_make_goes_elsewhere",),
+    ),
+    Mutant(
+        "a_bucket_writes_files_anywhere_on_this_machine",
+        "pipelines/storage/gcs_storage.py",
+        "        if not is_file_name(name):\n",
+        "        if False:\n",
+        (f"{GCS_PAGES}::test_names_that_lead_out_of_a_folder_are_not_downloaded",),
+    ),
+    Mutant(
+        "the_folders_of_a_bucket_lead_out_of_the_one_here",
+        "pipelines/storage/gcs.py",
+        "            return sorted(name for name in names if is_file_name(name))\n",
+        "            return sorted(names)\n",
+        (f"{GCS_PAGES}::test_names_that_lead_out_of_a_folder_are_not_downloaded",),
+    ),
+    Mutant(
+        "a_broken_release_before_hides_those_before_it",
+        "pipelines/report/series.py",
+        "                continue\n",
+        "                return None\n",
+        (f"{GCS_PAGES}::test_a_release_is_compared_with_the_last_one_before_it_that_can_be_read",),
+    ),
+    Mutant(
+        "a_plan_is_compared_with_the_first_release_in_the_bucket",
+        "pipelines/plan/compared.py",
+        "for name in sorted(names, reverse=True)",
+        "for name in sorted(names)",
+        (f"{GCS_PLANS}::test_it_is_compared_with_the_last_release_that_there_is",),
     ),
 ]

@@ -13,6 +13,7 @@ from markupsafe import escape
 from pipelines.report.index import index_page
 from pipelines.report.page import report_page
 from pipelines.report.published import ReportError, read_release
+from pipelines.report.series import ReleasesHere
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 LOADS = {"src", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
@@ -206,7 +207,7 @@ def test_it_is_the_same_page_before_it_is_in_place(series, tmp_path, page):
     building.mkdir()
     for path in (series / "2026-W46").iterdir():
         (building / path.name).write_bytes(path.read_bytes())
-    assert report_page(building, place=series / "2026-W46") == page
+    assert report_page(building, name="2026-W46", beside=ReleasesHere(series)) == page
 
 
 @pytest.mark.parametrize("formats", [["parquet"], ["csv"]])
