@@ -62,13 +62,6 @@ ONCE_ONLY = [
         (f"{LAUNCHED}::test_a_launcher_need_not_write_to_the_public",),
     ),
     Mutant(
-        "a_launched_job_has_its_shuffle_on_the_disk_of_the_launcher",
-        "pipelines/run/local_blocks.py",
-        "is_local(options) and not is_left and",
-        "is_local(options) and",
-        (f"{LAUNCHED}::test_a_launched_job_shuffles_nothing_through_the_disk",),
-    ),
-    Mutant(
         "an_attempt_of_another_machine_is_taken_for_dead",
         "pipelines/run/steps.py",
         "if dead and not staging.is_over(dead) and not self._may_replace(dead, replaces):",

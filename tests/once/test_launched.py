@@ -194,13 +194,6 @@ def test_a_launcher_need_not_write_to_the_public(config, job, monkeypatch):
     assert publish(config).release.state == "published"
 
 
-def test_a_launched_job_shuffles_nothing_through_the_disk(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.run.local_blocks.SPILL_BYTES", 0)
-    run(config, detach=True)
-    assert not (tmp_path / SHARDS / "blocks").exists()
-    assert publish(config).release.state == "published"
-
-
 def test_a_launch_that_fails_is_followed_by_another(config, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "_run_pipeline", lambda *_: 1 / 0)
     with pytest.raises(RunError):
