@@ -18,6 +18,7 @@ from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.datapackage import MANIFEST_FILE
 from pipelines.publication.pointer import POINTER_FILE, Pointer, PointerError, read_pointer
 from pipelines.publication.series_index import INDEX_FILE, index_text, is_index, series_index
+from pipelines.publication.withdrawn import Withdrawn, all_withdrawn, withdrawn_in
 from pipelines.storage.errors import StorageError
 from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.gcs_storage import download
@@ -84,11 +85,15 @@ def fetch_stated(source: GcsFolder, folder: Path) -> None:
         list(threads.map(fetch, source.folders()))
 
 
-def write_gcs_index(source: GcsFolder) -> None:
+def write_gcs_index(source: GcsFolder, withdrawn: Sequence[Withdrawn] = ()) -> None:
     """Writes the index of a prefix, if no other file has its name.
 
     Its generation is read before the releases are, and is the precondition of the write: so the
     last of several writers has seen all releases that were out when it looked.
+
+    Args:
+        source: The prefix.
+        withdrawn: Releases that are known to be withdrawn, beside those that the index tells of.
 
     Raises:
         StorageError: It cannot be written.
@@ -99,8 +104,9 @@ def write_gcs_index(source: GcsFolder) -> None:
             return
         with tempfile.TemporaryDirectory(prefix="dp-release-") as folder:
             fetch_stated(source, Path(folder))
-            text = index_text(series_index(Path(folder))).encode()
-        content, generation = (b"", 0) if found is None else found
+            content, generation = (b"", 0) if found is None else found
+            every = all_withdrawn(withdrawn_in(content), withdrawn)
+            text = index_text(series_index(Path(folder), every)).encode()
         if text == content or source.swap(INDEX_FILE, text, generation):
             return
 

@@ -1,7 +1,8 @@
 """`releases.json`: all releases in the folders beside each other, and what they cost together.
 
-It is made from the manifests and plans of the releases that are there, and from nothing else, so
-whoever has the folders can make it again. Releases count together when they are of one dataset and
+It is made from the manifests and plans of the releases that are there, so whoever has the folders
+can make it again; only that a release was withdrawn is known from the ledger, or from the index
+before (`pipelines.publication.withdrawn`). Releases count together when they are of one dataset and
 protect the same thing; their losses compose as if they were one release
 (`transforms.accounting.price`), stated at the sum of their deltas. Releases that spent budget and
 are not here (abandoned ones, other folders, versions that were corrected) are only in the ledger;
@@ -29,6 +30,7 @@ from pipelines.publication.content import Content
 from pipelines.publication.datapackage import MANIFEST_FILE
 from pipelines.publication.facts import Facts
 from pipelines.publication.place import locked
+from pipelines.publication.withdrawn import Withdrawn, all_withdrawn, withdrawn_in
 
 INDEX_FILE = "releases.json"
 KIND = "dp-release index"
@@ -60,8 +62,13 @@ class Listed:
         price = self.content.file.plan["price"]
         return float(price["at_deltas"][0]["delta"] if "at_deltas" in price else price["delta"])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the release as JSON values."""
+    def to_dict(self, withdrawn: Mapping[str, Withdrawn]) -> dict[str, Any]:
+        """Returns the release as JSON values.
+
+        Args:
+            withdrawn: Withdrawn releases by their digest.
+        """
+        gone = withdrawn.get(self.digest)
         facts, privacy = self.content.facts.to_dict(), self.content.stated.privacy
         return {
             "folder": self.folder,
@@ -76,6 +83,7 @@ class Listed:
             privacy.stated_as: privacy.stated,
             "delta": privacy.delta,
             "ledger": facts["ledger"],
+            "withdrawn": None if gone is None else gone.reason,
         }
 
 
@@ -89,20 +97,26 @@ def releases_in(folder: Path) -> list[Listed]:
     return [release for release in found if release is not None]
 
 
-def series_index(folder: Path) -> dict[str, Any]:
+def series_index(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> dict[str, Any]:
     """Returns the index of a folder as JSON values.
+
+    Args:
+        folder: The folder.
+        withdrawn: What it tells of withdrawn releases.
 
     Raises:
         AccountingError: A price of the releases together cannot be trusted.
     """
     releases = releases_in(folder)
+    gone = {one.sha256sums_sha256: one for one in withdrawn}
     groups: dict[tuple[Any, ...], list[Listed]] = {}
     for release in releases:
         groups.setdefault(release.together, []).append(release)
     return {
         "kind": KIND,
         "schema_version": 1,
-        "releases": [release.to_dict() for release in releases],
+        "releases": [release.to_dict(gone) for release in releases],
+        "withdrawn": [one.to_dict() for one in withdrawn],
         "cumulative": [_cumulative(group) for group in groups.values()],
     }
 
@@ -130,8 +144,12 @@ def is_index(content: bytes) -> bool:
         return False
 
 
-def write_index(folder: Path) -> Path | None:
+def write_index(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> Path | None:
     """Writes the index of a folder in one step; the last of several writers has seen all releases.
+
+    Args:
+        folder: The folder.
+        withdrawn: Releases that are known to be withdrawn, beside those that the index tells of.
 
     Returns:
         The file; None where another file has its name, which stays.
@@ -143,9 +161,11 @@ def write_index(folder: Path) -> Path | None:
         if not is_free_for_index(folder):
             return None
         path = folder / INDEX_FILE
+        told = withdrawn_in(path.read_bytes()) if path.exists() else []
+        index = series_index(folder, all_withdrawn(told, withdrawn))
         partial = folder / f".{INDEX_FILE}.{secrets.token_hex(8)}.partial"
         try:
-            partial.write_text(index_text(series_index(folder)), encoding="utf-8")
+            partial.write_text(index_text(index), encoding="utf-8")
             os.replace(partial, path)  # noqa: PTH105
         finally:
             with suppress(OSError):

@@ -52,6 +52,7 @@ class Verification:
         plan_hash: Hash of its plan; None where that cannot be read.
         price: What it costs, worked out again; None where that cannot be done.
         files: Files whose hash is right.
+        withdrawn: Why it is not to be used, as the index beside it says; empty if it may be.
     """
 
     folder: Where
@@ -60,6 +61,7 @@ class Verification:
     plan_hash: str | None = None
     price: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    withdrawn: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what was found as JSON values."""
@@ -70,6 +72,7 @@ class Verification:
             "plan_hash": self.plan_hash,
             "price": dict(self.price),
             "files": list(self.files),
+            "withdrawn": self.withdrawn or None,
             "problems": list(self.problems),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.ledger import LedgerStore
@@ -13,6 +14,7 @@ from pipelines.publication.compare import mismatches
 from pipelines.publication.datapackage import MANIFEST_FILE
 from pipelines.publication.series_index import INDEX_FILE, index_text, series_index
 from pipelines.publication.verify import Verification, verify_release
+from pipelines.publication.withdrawn import all_withdrawn, reason_in, withdrawn_in
 from transforms.accounting import AccountingError
 
 # Names in a folder are anybody's text, and must not move the cursor over what is wrong with it.
@@ -40,18 +42,31 @@ def verify_folder(folder: Path, ledger: LedgerStore | None = None) -> tuple[Veri
         StoreError: The ledger cannot be read.
     """
     if _holds_release(folder):
-        return (verify_release(folder, ledger),)
+        beside = _content(folder.resolve().parent / INDEX_FILE)
+        return (with_index(verify_release(folder, ledger), folder, beside),)
     if not (folder / INDEX_FILE).is_file():
         raise NoReleaseError(
             f"{folder} holds no release; allowed: a folder with {SUMS_FILE}, as dp-release run "
             f"publishes it, or one with {INDEX_FILE}"
         )
+    index = (folder / INDEX_FILE).read_bytes()
     releases = tuple(
-        verify_release(child, ledger)
+        with_index(verify_release(child, ledger), child, index)
         for child in sorted(folder.iterdir())
         if not child.name.startswith(".") and _holds_release(child)
     )
     return (*releases, verify_index(folder))
+
+
+def with_index(found: Verification, folder: Path, index: bytes) -> Verification:
+    """Adds whether the index beside a release says that it is withdrawn.
+
+    Args:
+        found: What was found of the release.
+        folder: Its folder.
+        index: The content of the index; nothing where there is none.
+    """
+    return replace(found, withdrawn=reason_in(index, _content(folder / SUMS_FILE)))
 
 
 def verify_index(folder: Path) -> Verification:
@@ -77,6 +92,14 @@ def verifications_text(found: Sequence[Verification]) -> str:
     return "\n".join(line.translate(_CONTROLS) for one in found for line in _lines(one))
 
 
+def _content(file: Path) -> bytes:
+    """Returns the content of a file; nothing where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def _holds_release(folder: Path) -> bool:
     return any((folder / name).exists() for name in _OF_A_RELEASE)
 
@@ -84,14 +107,15 @@ def _holds_release(folder: Path) -> bool:
 def _index_problems(folder: Path) -> Iterator[str]:
     path = folder / INDEX_FILE
     try:
-        right = series_index(folder)
-        stated = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        stated = json.loads(content)
+        right = series_index(folder, all_withdrawn(withdrawn_in(content), ()))
     except (ValueError, AccountingError, RecursionError) as error:
         yield f"it is no index: {error}"
         return
     lines = list(mismatches(stated, right, "index"))
     yield from lines
-    if not lines and path.read_bytes() != index_text(stated).encode():
+    if not lines and content != index_text(stated).encode():
         yield "it is not written as dp-release writes it"
 
 
@@ -105,6 +129,8 @@ def _lines(one: Verification) -> Iterator[str]:
             f"{one.folder}: verified {one.release}: {len(one.files)} files, plan "
             f"{one.plan_hash}, {_price(one)}"
         )
+    if one.withdrawn:
+        yield f"{one.folder}: withdrawn, not to be used: {one.withdrawn}"
 
 
 def _price(one: Verification) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from pipelines.publication.pointer import POINTER_FILE, Pointer, PointerError, r
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import INDEX_FILE
 from pipelines.publication.verify import Verification
-from pipelines.publication.verify_folder import NoReleaseError, verify_folder, verify_index
+from pipelines.publication.verify_folder import (
+    NoReleaseError,
+    verify_folder,
+    verify_index,
+    with_index,
+)
+from pipelines.storage.errors import StorageError
 from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.storage import is_url
 
@@ -44,7 +51,11 @@ def verify_place(place: str, ledger: LedgerStore | None = None) -> tuple[Verific
     with tempfile.TemporaryDirectory(prefix="dp-release-") as temporary:
         folder = Path(temporary) / source.name
         if source.read(POINTER_FILE) is not None:
-            return (_verified(source, folder, ledger),)
+            found = _verified(source, folder, ledger)
+            beside = None
+            with suppress(StorageError):  # Who may read a release need not see those beside it.
+                beside = source.parent.read(INDEX_FILE)
+            return (with_index(found, folder, beside or b""),)
         index = source.read(INDEX_FILE)
         if index is None:
             raise NoReleaseError(

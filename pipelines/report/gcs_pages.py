@@ -14,6 +14,8 @@ from pathlib import Path
 
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.gcs_series import fetch_release
+from pipelines.publication.series_index import INDEX_FILE
+from pipelines.publication.withdrawn import withdrawn_in
 from pipelines.report.files import (
     NEEDS,
     WrittenPage,
@@ -124,5 +126,6 @@ def _index(source: GcsFolder) -> str:
 
     with copy_of(source) as folder:
         pages = fetch_series(source, folder)
-        list_releases(folder)
+        told = source.read(INDEX_FILE)
+        list_releases(folder, [] if told is None else withdrawn_in(told))
         return index_page(folder, pages)

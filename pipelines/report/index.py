@@ -10,7 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.digests import file_digest
+from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.series_index import INDEX_FILE
+from pipelines.publication.withdrawn import withdrawn_in
 from pipelines.report.drawing import PANELS, points_of, split_by
 from pipelines.report.grid import Grid, number_grid
 from pipelines.report.lines import Panel, line_chart
@@ -38,6 +41,7 @@ class ListedRelease:
         plan_hash: Start of the identity of its plan.
         published: Day of its publication; empty where there is no manifest.
         version: Its version; larger than 1 if it was corrected.
+        withdrawn: Why it is not to be used any more; empty if it is.
     """
 
     name: str
@@ -47,6 +51,7 @@ class ListedRelease:
     plan_hash: str
     published: str
     version: int
+    withdrawn: str
 
 
 def index_page(folder: Path, pages: Mapping[str, str] | None = None) -> str:
@@ -67,13 +72,18 @@ def index_page(folder: Path, pages: Mapping[str, str] | None = None) -> str:
     series = sorted({release.series for release in releases})
     if len(series) > 1:
         raise ReportError(f"{folder} holds releases of {', '.join(series)}; allowed: one series")
+    withdrawn = _withdrawn(folder)
     try:
         return render(
             "index.html",
             latest=releases[-1],
             guarantee=releases[-1].plan["guarantee"],
             releases=[
-                _listed(one, _page(place) if pages is None else pages[one.name])
+                _listed(
+                    one,
+                    _page(place) if pages is None else pages[one.name],
+                    withdrawn.get(_digest(place), ""),
+                )
                 for one, place in zip(releases, folders, strict=True)
             ][::-1],
             losses=_losses(folder, releases),
@@ -90,7 +100,19 @@ def _page(folder: Path) -> str:
     return f"./{folder.name}/{REPORT_FILE if (folder / REPORT_FILE).exists() else ''}"
 
 
-def _listed(release: PublishedRelease, page: str) -> ListedRelease:
+def _withdrawn(folder: Path) -> dict[str, str]:
+    """Returns why releases were withdrawn, by the digests that the index tells of."""
+    path = folder / INDEX_FILE
+    told = withdrawn_in(path.read_bytes()) if path.exists() else []
+    return {one.sha256sums_sha256: one.reason for one in told}
+
+
+def _digest(folder: Path) -> str:
+    sums = folder / SUMS_FILE
+    return file_digest(sums) if sums.exists() else ""
+
+
+def _listed(release: PublishedRelease, page: str, withdrawn: str) -> ListedRelease:
     rows = (f"{visible(table.name)} {table.frame.height:,}" for table in release.tables)
     return ListedRelease(
         release.name,
@@ -100,6 +122,7 @@ def _listed(release: PublishedRelease, page: str) -> ListedRelease:
         release.plan_hash[:12],
         visible(str(release.publication.get("published", "")))[:10],
         release.version,
+        withdrawn,
     )
 
 

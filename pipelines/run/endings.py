@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pipelines.ledger import LedgerError, Release, ReleaseKey
-from pipelines.run.folders import one_at_a_time, release_staging
+from pipelines.run.folders import one_at_a_time, release_outlet, release_staging
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.run.periods import ReleasePeriod
 from pipelines.spec import LoadedRelease
@@ -19,7 +20,8 @@ def end_release(
     """Ends the latest version of a release, in the ledger first.
 
     Void gives the charge back, and only while no worker was told to draw. Abandon spends it. Both
-    delete what is in staging. Withdraw leaves the files where they are.
+    delete what is in staging. Withdraw leaves the files where they are, and says so in the index of
+    the series.
 
     Args:
         release: The release series.
@@ -34,7 +36,8 @@ def end_release(
         ConfigError: A run of the series is under way.
         LedgerError: There is no such release, or it is in another state.
     """
-    ledger = ReleaseLedger.of(release).ledger
+    of_release = ReleaseLedger.of(release)
+    ledger = of_release.ledger
     first = ReleaseKey(release.spec.release, period.name)
     with one_at_a_time(release):
         latest = ledger.book().latest(first)
@@ -51,5 +54,9 @@ def end_release(
                 ended = ledger.abandon(latest.key, reason)
                 release_staging(release, period, latest.key.version).clear()
             case "withdraw":
-                return ledger.withdraw(latest.key, reason)
+                ended = ledger.withdraw(latest.key, reason)
+                outlet = release_outlet(replace(release, placeholders=period.placeholders), period)
+                outlet.list_releases(of_release.withdrawn)
+                if period.every is not None:
+                    outlet.add_index_page()
         return ended

@@ -30,6 +30,7 @@ from pipelines.publication.gcs_series import (
 from pipelines.publication.pointer import DIGEST, POINTER_FILE, Pointer, read_pointer
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import Listed, release_in
+from pipelines.publication.withdrawn import Withdrawn
 from pipelines.report.gcs_pages import add_gcs_index
 from pipelines.report.gcs_releases import ReleasesInBucket
 from pipelines.storage.errors import StorageError
@@ -94,10 +95,10 @@ class GcsOutlet:
         files = tuple(sorted(path.name for path in publication.iterdir()))
         self._point(Pointer(key.series, key.period, key.version, digest, files))
 
-    def list_releases(self) -> None:
+    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> None:
         """Swaps the index beside the prefix; see `Outlet`."""
         with suppress(StorageError, AccountingError):
-            write_gcs_index(self.folder.parent)
+            write_gcs_index(self.folder.parent, withdrawn)
 
     @property
     def name(self) -> str:

@@ -28,6 +28,7 @@ from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.series_index import Listed, release_in, releases_in
+from pipelines.publication.withdrawn import Withdrawn
 from pipelines.run.ledger_memory import remember_head, remembered_head
 from pipelines.run.ledger_unit import identity, ledger_unit
 from pipelines.run.periods import EVERY_DAY, ReleasePeriod
@@ -112,6 +113,17 @@ class ReleaseLedger:
         spec = self.release.spec
         window, unit = self._charged(spec, period)
         return Charge(spec.dataset, unit, window, losses, delta)
+
+    @property
+    def withdrawn(self) -> list[Withdrawn]:
+        """Releases of the series that were published and are withdrawn now."""
+        found = self.ledger.book().releases.values()
+        series = self.release.spec.release
+        return sorted(
+            Withdrawn(series, one.key.period, one.key.version, one.publication, one.reason)
+            for one in found
+            if one.key.series == series and one.state == "withdrawn"
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

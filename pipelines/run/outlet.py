@@ -11,6 +11,7 @@ from typing import Protocol
 from pipelines.ledger import ReleaseKey
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import INDEX_FILE, Listed, is_free_for_index, release_in
+from pipelines.publication.withdrawn import Withdrawn
 from pipelines.report.files import add_index
 from pipelines.report.series import Beside, ReleasesHere
 from pipelines.run.output import is_published, list_releases, may_replace, promote
@@ -48,8 +49,12 @@ class Outlet(Protocol):
             key: Which release it is. It never takes the place of a later version.
         """
 
-    def list_releases(self) -> None:
-        """Writes the index of this release and those beside it; none is out because of it."""
+    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> None:
+        """Writes the index of this release and those beside it; none is out because of it.
+
+        Args:
+            withdrawn: Releases that are known to be withdrawn.
+        """
 
     @property
     def name(self) -> str:
@@ -118,9 +123,9 @@ class LocalOutlet:
         del key  # The lock of the staging keeps other versions out.
         promote(publication, self.place)
 
-    def list_releases(self) -> None:
+    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> None:
         """Writes the index beside the folder; see `Outlet`."""
-        list_releases(self.place.parent)
+        list_releases(self.place.parent, withdrawn)
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from pipelines.publication.content import Content
 from pipelines.publication.place import building_folder, put_in_place
 from pipelines.publication.release_files import release_digest, write_release
 from pipelines.publication.series_index import write_index
+from pipelines.publication.withdrawn import Withdrawn
 from pipelines.storage.storage import Where
 from transforms.accounting import AccountingError
 from transforms.plan import TablePlan
@@ -88,10 +89,15 @@ def promote(publication: Path, folder: Path) -> None:
         put_in_place(building, folder, replace=True)
 
 
-def list_releases(folder: Path) -> None:
-    """Writes the index of the releases in a folder; that they are out does not depend on it."""
+def list_releases(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> None:
+    """Writes the index of the releases in a folder; that they are out does not depend on it.
+
+    Args:
+        folder: The folder.
+        withdrawn: Releases that are known to be withdrawn.
+    """
     with suppress(OSError, AccountingError):
-        write_index(folder)
+        write_index(folder, withdrawn)
 
 
 def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

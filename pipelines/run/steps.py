@@ -290,12 +290,12 @@ class RunSteps:
             found = self.found = self._decided(digest)
         if self.outlet.digest() != found.publication:
             self._put(found)
-        self.outlet.list_releases()
-        if self.with_report and self.period.every is not None:
-            self.without_report = self.without_report or self.outlet.add_index_page()
         for key in self._earlier:
             ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
             log.say("withdrawn", f"{key} is withdrawn", key)
+        self.outlet.list_releases(self.ledger.withdrawn)
+        if self.with_report and self.period.every is not None:
+            self.without_report = self.without_report or self.outlet.add_index_page()
         return published_tables(self.plan, rendered, self.outlet.files) if rendered else []
 
     def _launch(

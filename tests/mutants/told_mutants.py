@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import CODE, LOGS, WORKER_ERRORS
+from places import CODE, LOGS, WITHDRAWN, WORKER_ERRORS
 
 TOLD = [
     Mutant(
@@ -26,6 +26,27 @@ TOLD = [
         "_ERRORS = (Exception, pl.exceptions.PanicException)",
         "_ERRORS = (Exception,)",
         (f"{WORKER_ERRORS}::test_a_panic_of_polars_is_told_without_its_text",),
+    ),
+    Mutant(
+        "readers_are_not_told_of_withdrawn_releases",
+        "pipelines/run/endings.py",
+        "                outlet.list_releases(of_release.withdrawn)\n",
+        "",
+        (f"{WITHDRAWN}::test_a_withdrawn_release_stays_as_it_is_and_the_index_says_why",),
+    ),
+    Mutant(
+        "an_index_forgets_what_was_withdrawn_before",
+        "pipelines/publication/series_index.py",
+        "all_withdrawn(told, withdrawn)",
+        "all_withdrawn([], withdrawn)",
+        (f"{WITHDRAWN}::test_releases_of_another_series_do_not_make_it_forgotten",),
+    ),
+    Mutant(
+        "a_correction_is_listed_before_the_version_before_it_is_withdrawn",
+        "pipelines/run/steps.py",
+        "self.outlet.list_releases(self.ledger.withdrawn)",
+        "self.outlet.list_releases()",
+        (f"{WITHDRAWN}::test_readers_of_an_old_copy_learn_that_it_was_corrected",),
     ),
     Mutant(
         "workers_with_other_code_draw",
