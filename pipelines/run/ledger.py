@@ -31,7 +31,7 @@ from pipelines.publication.series_index import Listed, release_in, releases_in
 from pipelines.run.ledger_memory import remember_head, remembered_head
 from pipelines.run.ledger_unit import identity, ledger_unit
 from pipelines.run.periods import EVERY_DAY, ReleasePeriod
-from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
+from pipelines.spec import LoadedRelease, ReleaseSpec
 from pipelines.spec.partition_folders import chosen_columns
 from pipelines.storage.durable import private_folder
 from pipelines.storage.errors import StorageError
@@ -176,7 +176,7 @@ class ReleaseLedger:
             private_folder(folder)
         except OSError as error:
             message = f"{folder} cannot be made: {error.strerror}"
-            raise ConfigError([self.release.source.problem(("ledger",), message)]) from None
+            raise self.release.refusal(("ledger",), message) from None
 
     def _charged(self, spec: ReleaseSpec, period: ReleasePeriod) -> tuple[Days, PrivacyUnit]:
         """Returns days and unit; all days where those of the policy are of another column."""
@@ -205,7 +205,7 @@ def _storage(release: LoadedRelease) -> Storage:
     try:
         return open_storage(release.staging_folder)
     except StorageError as error:
-        raise ConfigError([release.source.problem(("output", "staging"), str(error))]) from None
+        raise release.refusal(("output", "staging"), str(error)) from None
 
 
 def _published(release: LoadedRelease) -> list[Listed]:
@@ -228,7 +228,7 @@ def _heads_in_bucket(release: LoadedRelease) -> list[Head]:
         index = folder.parent if release.spec.period is None else folder
         return heads_in_index(index, release.spec.release)
     except StorageError as error:
-        raise ConfigError([release.source.problem(("output", "folder"), str(error))]) from None
+        raise release.refusal(("output", "folder"), str(error)) from None
 
 
 def _without_time(unit: PrivacyUnit, spec: ReleaseSpec) -> PrivacyUnit:
