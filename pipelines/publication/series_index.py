@@ -11,10 +11,8 @@ of the last, `earlier_versions` has the number, as they may have been public.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -29,6 +27,7 @@ from pipelines.publication.content import Content
 from pipelines.publication.datapackage import MANIFEST_FILE
 from pipelines.publication.facts import Facts
 from pipelines.publication.place import locked
+from pipelines.storage.durable import replace_file
 
 INDEX_FILE = "releases.json"
 KIND = "dp-release index"
@@ -144,12 +143,7 @@ def write_index(folder: Path) -> Path | None:
             return None
         path = folder / INDEX_FILE
         partial = folder / f".{INDEX_FILE}.{secrets.token_hex(8)}.partial"
-        try:
-            partial.write_text(index_text(series_index(folder)), encoding="utf-8")
-            os.replace(partial, path)  # noqa: PTH105
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        replace_file(path, index_text(series_index(folder)).encode(), partial)
         return path
 
 
