@@ -28,6 +28,7 @@ from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.series_index import Listed, release_in, releases_in
+from pipelines.run.folders import series_storage
 from pipelines.run.ledger_memory import remember_head, remembered_head
 from pipelines.run.ledger_unit import identity, ledger_unit
 from pipelines.run.periods import EVERY_DAY, ReleasePeriod
@@ -35,7 +36,7 @@ from pipelines.spec import LoadedRelease, ReleaseSpec
 from pipelines.spec.partition_folders import chosen_columns
 from pipelines.storage.durable import private_folder
 from pipelines.storage.errors import StorageError
-from pipelines.storage.storage import Storage, is_url, open_storage
+from pipelines.storage.storage import is_url
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class ReleaseLedger:
             OSError: That cannot be written.
         """
         place = self.place_of(release)
-        remember_head(_storage(self.release), Head(place.entries, place.digest))
+        remember_head(series_storage(self.release), Head(place.entries, place.digest))
 
     def make_folder(self) -> None:
         """Makes the folder of an SQLite ledger, which nobody else may look into.
@@ -197,15 +198,8 @@ def _heads(release: LoadedRelease) -> Iterator[Head]:
         place = published.content.facts.ledger
         if published.content.series == release.spec.release and place is not None:
             yield Head(place.entries, place.digest)
-    if (last := remembered_head(_storage(release))) is not None:
+    if (last := remembered_head(series_storage(release))) is not None:
         yield last
-
-
-def _storage(release: LoadedRelease) -> Storage:
-    try:
-        return open_storage(release.staging_folder)
-    except StorageError as error:
-        raise release.refusal(("output", "staging"), str(error)) from None
 
 
 def _published(release: LoadedRelease) -> list[Listed]:
