@@ -6,9 +6,9 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines import clock
 from pipelines.ledger import LedgerError
 from pipelines.run.outlet import Outlet, open_outlet
 from pipelines.run.periods import ReleasePeriod
@@ -127,7 +127,7 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
         message = f"{release.staging_folder} is no folder here; allowed: one, for tuning"
         raise release.refusal(_STAGING, message)
     with one_at_a_time(release):
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        name = f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         folder = Path(release.staging_folder) / name
         try:
             folder.mkdir(mode=0o700)
