@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.ledger import load_policy
-from pipelines.spec import ConfigError, LoadedRelease
+from pipelines.spec import LoadedRelease
 from pipelines.spec.errors import did_you_mean
 
 
@@ -23,4 +23,4 @@ def check_policy(release: LoadedRelease) -> None:
             f"the dataset {dataset!r} is not in the policy; allowed: {', '.join(datasets)}"
             f"{did_you_mean(dataset, datasets)}"
         )
-        raise ConfigError([release.source.problem((key,), message)])
+        raise release.refusal((key,), message)

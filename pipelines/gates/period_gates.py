@@ -8,7 +8,7 @@ from pipelines.gates.outcome import Outcome, Stop
 from pipelines.ledger import Book
 from pipelines.publication.completeness import Completeness, Missing
 from pipelines.run.periods import PeriodError, ReleasePeriod, periods_between, read_period
-from pipelines.spec import ConfigError, LoadedRelease
+from pipelines.spec import LoadedRelease
 
 
 def first_period(release: LoadedRelease) -> ReleasePeriod | None:
@@ -24,7 +24,7 @@ def first_period(release: LoadedRelease) -> ReleasePeriod | None:
         return read_period(spec.period, spec.gates.since)
     except PeriodError as error:
         message = str(error).removeprefix("the period ")
-        raise ConfigError([release.source.problem(("gates", "since"), message)]) from None
+        raise release.refusal(("gates", "since"), message) from None
 
 
 def period_gates(release: LoadedRelease, period: ReleasePeriod, book: Book, today: date) -> Outcome:

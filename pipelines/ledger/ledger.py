@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.clock import now
 from pipelines.ledger.charges import Charge, ReleaseKey, Request
 from pipelines.ledger.decision import check_request
 from pipelines.ledger.entries import Head, Kind, digest_of, new_entry
@@ -21,11 +22,6 @@ from pipelines.ledger.store import LedgerStore
 from pipelines.ledger.verify import verify
 
 _MOST_ROUNDS = 1000
-
-
-def utc_now() -> datetime:
-    """Returns the time by the clock of this machine."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Ledger:
 
     store: LedgerStore
     remembered: Sequence[Head] = ()
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[], datetime] = now
 
     def book(self) -> Book:
         """Reads and verifies the ledger.
@@ -218,8 +214,8 @@ class Ledger:
             wanted = decide(book)
             if wanted is None:
                 return book
-            now = self.clock().astimezone(UTC).isoformat(timespec="microseconds")
-            entry = new_entry(book.head, now, wanted.kind, wanted.key, wanted.fields, wanted.charge)
+            at = self.clock().astimezone(UTC).isoformat(timespec="microseconds")
+            entry = new_entry(book.head, at, wanted.kind, wanted.key, wanted.fields, wanted.charge)
             line = entry.line()
             book.add(entry)
             book.head = Head(entry.number, digest_of(line))

@@ -14,7 +14,7 @@ DIGITS = 6
 def plan_hash(plan: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of a plan, in hexadecimal digits.
 
-    It is that of `canonical_json`. What a plan holds (`pipelines.plan.json_values`) decides what it
+    It is that of `rounded_json`. What a plan holds (`pipelines.plan.json_values`) decides what it
     covers: all mechanisms, bounds, keys, metrics, expressions and post-processing, and the contents
     of public lists, lookups and baselines; no time, machine or folder.
     Of `expect` it covers the shares that follow from it.
@@ -25,11 +25,13 @@ def plan_hash(plan: Mapping[str, Any]) -> str:
     Raises:
         ValueError: A number is infinite or NaN.
     """
-    return sha256(canonical_json(plan)).hexdigest()
+    return sha256(rounded_json(plan)).hexdigest()
 
 
-def canonical_json(value: Any) -> bytes:
+def rounded_json(value: Any) -> bytes:
     """Returns JSON values as bytes: UTF-8, keys sorted, no spaces, floats to 6 digits.
+
+    It is not `canonical_json` of the ledger, which has each float exactly, and ASCII.
 
     Scales and prices come from a search over Fourier transforms, whose last digits differ between
     processors: about the tenth. To six significant digits they are nearly always the same, and

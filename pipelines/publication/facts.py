@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
+from pipelines import clock
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
 
 PROGRAM = "dp-release"
@@ -181,7 +182,7 @@ def _day(text: str) -> date:
 
 def now() -> datetime:
     """Returns the time in UTC, in whole seconds."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return clock.now().replace(microsecond=0)
 
 
 @lru_cache(maxsize=1)

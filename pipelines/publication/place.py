@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipelines.storage.durable import sync_one
+
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL, errno.ENOLCK)
 
 
@@ -86,7 +88,7 @@ def put_in_place(building: Path, folder: Path, *, replace: bool) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
             raise TakenError(f"{folder} was published to by another release meanwhile") from None
-        _sync_folder(folder.parent)
+        _sync_names(folder.parent)
         with suppress(KeyboardInterrupt):  # The release is out, whatever is left of the old one.
             shutil.rmtree(aside, ignore_errors=True)
 
@@ -138,18 +140,10 @@ def _escaped(name: str) -> str:
 
 def _sync(folder: Path) -> None:
     for file in folder.iterdir():
-        handle = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    _sync_folder(folder)
+        sync_one(file)
+    _sync_names(folder)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+def _sync_names(folder: Path) -> None:
+    with suppress(OSError):  # Not every file system that people publish to can do it.
+        sync_one(folder)

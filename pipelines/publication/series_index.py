@@ -12,10 +12,8 @@ of the last, `earlier_versions` has the number, as they may have been public.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -31,6 +29,7 @@ from pipelines.publication.datapackage import MANIFEST_FILE
 from pipelines.publication.facts import Facts
 from pipelines.publication.place import locked
 from pipelines.publication.withdrawn import Withdrawn, all_withdrawn, withdrawn_in
+from pipelines.storage.durable import replace_file
 
 INDEX_FILE = "releases.json"
 KIND = "dp-release index"
@@ -164,12 +163,7 @@ def write_index(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> Path | Non
         told = withdrawn_in(path.read_bytes()) if path.exists() else []
         index = series_index(folder, all_withdrawn(told, withdrawn))
         partial = folder / f".{INDEX_FILE}.{secrets.token_hex(8)}.partial"
-        try:
-            partial.write_text(index_text(index), encoding="utf-8")
-            os.replace(partial, path)  # noqa: PTH105
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        replace_file(path, index_text(index).encode(), partial)
         return path
 
 

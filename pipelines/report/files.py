@@ -17,6 +17,7 @@ from pipelines.report.published import REPORT_FILE, ReportError
 from pipelines.report.series import Beside
 from pipelines.report.words import visible
 from pipelines.run.output import is_published
+from pipelines.storage.durable import replace_file
 from pipelines.storage.errors import StorageError
 from pipelines.storage.storage import Where
 
@@ -184,12 +185,7 @@ def write_file(path: Path, text: str) -> None:
         OSError: It cannot be written.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    replace_file(path, text.encode(), partial)
 
 
 def _why(error: BaseException) -> str:

@@ -6,9 +6,9 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines import clock
 from pipelines.ledger import LedgerError
 from pipelines.run.outlet import Outlet, open_outlet
 from pipelines.run.periods import ReleasePeriod
@@ -31,7 +31,7 @@ def release_outlet(release: LoadedRelease, period: ReleasePeriod) -> Outlet:
     try:
         return open_outlet(place if period.every is None else f"{place.rstrip('/')}/{period.name}")
     except StorageError as error:
-        raise _refusal(release, _OUTPUT, str(error)) from None
+        raise release.refusal(_OUTPUT, str(error)) from None
 
 
 def series_storage(release: LoadedRelease) -> Storage:
@@ -43,7 +43,7 @@ def series_storage(release: LoadedRelease) -> Storage:
     try:
         return open_storage(release.staging_folder)
     except StorageError as error:
-        raise _refusal(release, _STAGING, str(error)) from None
+        raise release.refusal(_STAGING, str(error)) from None
 
 
 def release_staging(release: LoadedRelease, period: ReleasePeriod, version: int) -> ReleaseStaging:
@@ -74,24 +74,22 @@ def check_folders(
         there = outlet.listed()
         problem = outlet.problem(writes=writes)
     except StorageError as error:
-        raise _refusal(release, _OUTPUT, str(error)) from None
+        raise release.refusal(_OUTPUT, str(error)) from None
     if is_unknown:
-        raise _refusal(
-            release,
+        raise release.refusal(
             _OUTPUT,
             f"{outlet.place} holds a release that the ledger {release.ledger} does not know, so "
             "that nothing is known of what it spent; allowed: the ledger that knows it, another "
             "folder, or none there",
         )
     if there is not None and there.content.series != release.spec.release:
-        raise _refusal(
-            release,
+        raise release.refusal(
             _OUTPUT,
             f"{outlet.place} holds a release of the series {there.content.series!r}, which "
             "publication would replace; allowed: another folder",
         )
     if problem is not None:
-        raise _refusal(release, _OUTPUT, problem)
+        raise release.refusal(_OUTPUT, problem)
     _check_private(release)
 
 
@@ -108,9 +106,9 @@ def one_at_a_time(release: LoadedRelease) -> Iterator[None]:
         try:
             stack.enter_context(series_storage(release).alone(release.spec.release))
         except BusyError as error:
-            raise _refusal(release, ("release",), str(error)) from None
+            raise release.refusal(("release",), str(error)) from None
         except StorageError as error:
-            raise _refusal(release, _STAGING, str(error)) from None
+            raise release.refusal(_STAGING, str(error)) from None
         yield
 
 
@@ -127,15 +125,15 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
     _check_private(release)
     if is_url(release.staging_folder):
         message = f"{release.staging_folder} is no folder here; allowed: one, for tuning"
-        raise _refusal(release, _STAGING, message)
+        raise release.refusal(_STAGING, message)
     with one_at_a_time(release):
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        name = f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         folder = Path(release.staging_folder) / name
         try:
             folder.mkdir(mode=0o700)
         except OSError as error:
             message = f"{folder.parent} cannot be written to: {error.strerror}"
-            raise _refusal(release, _STAGING, message) from None
+            raise release.refusal(_STAGING, message) from None
         try:
             yield folder
         except (KeyboardInterrupt, ConfigError, LedgerError):
@@ -146,8 +144,7 @@ def scratch_folder(release: LoadedRelease) -> Iterator[Path]:
 def _check_private(release: LoadedRelease) -> None:
     series, staging, ledger = release.output_folder, release.staging_folder, release.ledger
     if _is_inside(ledger, series):
-        raise _refusal(
-            release,
+        raise release.refusal(
             ("ledger",),
             f"{ledger} is in {series}, which is published, and replaced by publication; "
             "allowed: a file outside it",
@@ -156,10 +153,9 @@ def _check_private(release: LoadedRelease) -> None:
         message = (
             f"{ledger} is in {staging}, where releases are deleted; allowed: a file outside it"
         )
-        raise _refusal(release, ("ledger",), message)
+        raise release.refusal(("ledger",), message)
     if _is_inside(staging, series):
-        raise _refusal(
-            release,
+        raise release.refusal(
             _STAGING,
             f"{staging} is private, and {series} is published; allowed: a folder outside it",
         )
@@ -169,7 +165,3 @@ def _is_inside(place: str, folder: str) -> bool:
     if is_url(place) or is_url(folder):
         return f"{place.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
     return Path(place).resolve().is_relative_to(Path(folder).resolve())
-
-
-def _refusal(release: LoadedRelease, path: KeyPath, message: str) -> ConfigError:
-    return ConfigError([release.source.problem(path, message)])

@@ -29,14 +29,15 @@ from pipelines.plan.file import PlanFile
 from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.series_index import Listed, release_in, releases_in
 from pipelines.publication.withdrawn import Withdrawn
+from pipelines.run.folders import series_storage
 from pipelines.run.ledger_memory import remember_head, remembered_head
 from pipelines.run.ledger_unit import identity, ledger_unit
 from pipelines.run.periods import EVERY_DAY, ReleasePeriod
-from pipelines.spec import ConfigError, LoadedRelease, ReleaseSpec
+from pipelines.spec import LoadedRelease, ReleaseSpec
 from pipelines.spec.partition_folders import chosen_columns
 from pipelines.storage.durable import private_folder
 from pipelines.storage.errors import StorageError
-from pipelines.storage.storage import Storage, is_url, open_storage
+from pipelines.storage.storage import is_url
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class ReleaseLedger:
             OSError: That cannot be written.
         """
         place = self.place_of(release)
-        remember_head(_storage(self.release), Head(place.entries, place.digest))
+        remember_head(series_storage(self.release), Head(place.entries, place.digest))
 
     def make_folder(self) -> None:
         """Makes the folder of an SQLite ledger, which nobody else may look into.
@@ -188,7 +189,7 @@ class ReleaseLedger:
             private_folder(folder)
         except OSError as error:
             message = f"{folder} cannot be made: {error.strerror}"
-            raise ConfigError([self.release.source.problem(("ledger",), message)]) from None
+            raise self.release.refusal(("ledger",), message) from None
 
     def _charged(self, spec: ReleaseSpec, period: ReleasePeriod) -> tuple[Days, PrivacyUnit]:
         """Returns days and unit; all days where those of the policy are of another column."""
@@ -209,15 +210,8 @@ def _heads(release: LoadedRelease) -> Iterator[Head]:
         place = published.content.facts.ledger
         if published.content.series == release.spec.release and place is not None:
             yield Head(place.entries, place.digest)
-    if (last := remembered_head(_storage(release))) is not None:
+    if (last := remembered_head(series_storage(release))) is not None:
         yield last
-
-
-def _storage(release: LoadedRelease) -> Storage:
-    try:
-        return open_storage(release.staging_folder)
-    except StorageError as error:
-        raise ConfigError([release.source.problem(("output", "staging"), str(error))]) from None
 
 
 def _published(release: LoadedRelease) -> list[Listed]:
@@ -240,7 +234,7 @@ def _heads_in_bucket(release: LoadedRelease) -> list[Head]:
         index = folder.parent if release.spec.period is None else folder
         return heads_in_index(index, release.spec.release)
     except StorageError as error:
-        raise ConfigError([release.source.problem(("output", "folder"), str(error))]) from None
+        raise release.refusal(("output", "folder"), str(error)) from None
 
 
 def _without_time(unit: PrivacyUnit, spec: ReleaseSpec) -> PrivacyUnit:

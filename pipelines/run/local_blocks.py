@@ -22,7 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.publication.place import building_folder
 from pipelines.run.options import is_local, scratch
 from pipelines.run.staging import StagingError
-from pipelines.spec import ConfigError, LoadedRelease
+from pipelines.spec import LoadedRelease
 from pipelines.storage.storage import is_url
 from transforms.blocks import BlockFolder
 
@@ -84,7 +84,7 @@ def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOption
         return
     if not place.is_dir():
         message = f"--scratch is {str(place)!r}; allowed: a folder of this machine"
-        raise ConfigError([release.source.problem(("output", "staging"), message)])
+        raise release.refusal(("output", "staging"), message)
     needed, free = input_bytes // INPUT_PER_BLOCKS, shutil.disk_usage(place).free
     if free < needed:
         message = (
@@ -92,7 +92,7 @@ def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOption
             f"{needed / 1e6:,.0f} MB of it while it runs; allowed: more space, or a folder on "
             "another disk"
         )
-        raise ConfigError([release.source.problem(("output", "staging"), message)])
+        raise release.refusal(("output", "staging"), message)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipelines.spec.errors import ConfigError
+from pipelines.spec.errors import ConfigError, KeyPath
 from pipelines.spec.messages import add_problems
 from pipelines.spec.placeholders import filled
 from pipelines.spec.release_spec import ReleaseSpec
@@ -31,6 +31,10 @@ class LoadedRelease:
     spec: ReleaseSpec
     source: ConfigSource
     placeholders: Mapping[str, str] = field(default_factory=dict)
+
+    def refusal(self, path: KeyPath, message: str) -> ConfigError:
+        """Returns the error for a value that is refused; see `ConfigSource.problem`."""
+        return ConfigError([self.source.problem(path, message)])
 
     def resolve(self, path: str) -> str:
         """Returns a path of the config, relative to the config's folder; URLs stay as they are."""

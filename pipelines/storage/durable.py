@@ -1,4 +1,4 @@
-"""Folders that are there as a whole or not at all, also after a loss of power."""
+"""Files and folders that are there as a whole or not at all, also after a loss of power."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.digests import file_digest
@@ -63,19 +63,48 @@ def frozen_folder(folder: Path) -> Iterator[Path]:
     sync_entry(folder)
 
 
+def replace_file(file: Path, content: bytes, partial: Path, mode: int = 0o666) -> None:
+    """Writes a file in one step, after all of its content is on the disk.
+
+    After a loss of power there is the old file or the new one; for the new one, see `sync_entry`.
+
+    Args:
+        file: The file; one that is there is replaced.
+        content: Its bytes.
+        partial: Where it is written first, in the same folder, which nobody else writes to. What an
+            earlier attempt left there is removed.
+        mode: Permissions of the file, of which the umask takes some away.
+
+    Raises:
+        OSError: It cannot be written; the old file is there still.
+    """
+    partial.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(descriptor)
+        partial.replace(file)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
 def sync(folder: Path) -> None:
     """Waits until all that is below a folder is on the disk."""
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
+        sync_one(path)
+    sync_one(folder)
 
 
 def sync_entry(path: Path) -> None:
     """Waits until the disk knows that a file or folder is there under its name."""
-    _sync(path.parent)
+    sync_one(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync_one(path: Path) -> None:
+    """Waits until the content of a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,7 +7,6 @@ its process; so whoever has it knows that the runs before are dead.
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pipelines.storage.durable import folder_digest, frozen_folder, private_folder, sync_entry
+from pipelines.storage.durable import (
+    folder_digest,
+    frozen_folder,
+    private_folder,
+    replace_file,
+    sync_entry,
+)
 from pipelines.storage.errors import BusyError, ChangedError, GoneError, StorageError
 
 
@@ -82,14 +87,7 @@ class LocalStorage:
         """Writes a note in one step; see `Storage`."""
         file = self.where(name)
         private_folder(file.parent)
-        partial = file.with_name(f"{file.name}.partial")
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(descriptor)
-        partial.rename(file)
+        replace_file(file, content, file.with_name(f"{file.name}.partial"), mode=0o600)
         sync_entry(file)
 
     @contextmanager

@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
+from pipelines import clock
 from pipelines.plan import plan_release
 from pipelines.run.folders import scratch_folder
 from pipelines.run.periods import PeriodError, ReleasePeriod, read_period
@@ -105,7 +105,7 @@ def _look(
         runner = pipeline_options(beam_options)
         checked = check_release_input(release, plan.plan, period)
         with scratch_folder(release) as folder:
-            entry = enter(plan, period, datetime.now(UTC))
+            entry = enter(plan, period, clock.now())
             spent = "" if plan.charge is None else ", and its charge is spent"
             with failures(LocalStorage(folder), "tuning", f"nothing was written{spent}"):
                 measured = measure(plan, checked, folder, runner)

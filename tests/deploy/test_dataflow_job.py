@@ -22,7 +22,8 @@ from apache_beam.portability.api import beam_runner_api_pb2  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "tests" / "once"))
 
-from once_release import kinds, run, write_release  # noqa: E402
+from once_release import run, write_release  # noqa: E402
+from small_series import kinds  # noqa: E402
 
 from pipelines.ledger import LedgerError  # noqa: E402
 from pipelines.plan import plan_release  # noqa: E402

@@ -1,4 +1,4 @@
-"""What deploy/README.md says: commands exist, files are there, numbers are those of the files."""
+"""What the pages of deploy say: commands exist, files are there, numbers are those of the files."""
 
 from __future__ import annotations
 
@@ -12,27 +12,32 @@ from deploy_files import ROOT
 from pipelines.cli import app
 
 README = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app).commands
+OPERATIONS = (ROOT / "deploy" / "operations.md").read_text(encoding="utf-8")
+PROGRAM = typer.main.get_command(app)
+COMMANDS = PROGRAM.commands
 
 
-def mentioned():
-    """Every `dp-release ...` of the page: in blocks by line, in the text between backticks."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    text = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    quoted = re.findall(r"`([^`]+)`", text)
-    return [one for one in (*lines, *quoted) if one.startswith("dp-release ")]
+def mentioned(page):
+    """Every `dp-release ...` of a page: in blocks by line, in the text between backticks."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    quoted = [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", text)]
+    short = [f"dp-release {one}" for one in quoted if one.split()[0] in COMMANDS and " --" in one]
+    return [one for one in (*lines, *quoted, *short) if one.startswith("dp-release ")]
 
 
-@pytest.mark.parametrize("line", mentioned())
+@pytest.mark.parametrize("line", [*mentioned(README), *mentioned(OPERATIONS)])
 def test_every_command_and_option_is_there(line):
-    _, name, *arguments = shlex.split(line)
-    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    _, *arguments = shlex.split(line)
+    name = next(one for one in arguments if one in COMMANDS)
+    parameters = [*PROGRAM.params, *COMMANDS[name].params]
+    known = {option for parameter in parameters for option in parameter.opts}
     assert {one for one in arguments if one.startswith("--")} <= known
 
 
 def test_there_are_commands_for_all_that_can_happen():
-    named = {line.split()[1] for line in mentioned()}
+    named = {line.split()[1] for line in mentioned(README)}
     assert {"run", "budget", "void", "abandon", "withdraw", "verify"} <= named
 
 

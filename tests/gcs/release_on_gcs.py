@@ -5,22 +5,15 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
-from datetime import datetime
 from pathlib import Path
 
-import polars as pl
+from small_series import SECONDS, config_text, environment, rows
 
-from pipelines.ledger import Ledger, open_store
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
 from pipelines.spec import load_release
 from pipelines.storage.gcs import GcsFolder
 
-SECONDS = 50
-USERS = [f"u{number}" for number in range(60)]
-MONDAYS = [datetime(2026, 11, day, 12) for day in (2, 9, 16)]
-DOCUMENTS = {"SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json"}
 HERE = Path(__file__).parent
 PROGRAM = """
 import logging
@@ -34,19 +27,17 @@ main()
 
 def write_release(folder, bucket, *, file_format="parquet", more="", input_more="", series="r"):
     """Writes a release of public keys, whose noise differs from draw to draw, and its input."""
-    rows = pl.DataFrame({"user": USERS}).join(
-        pl.DataFrame({"at": MONDAYS, "country": ["DE", "FR", "DE"]}), how="cross"
-    )
     content = io.BytesIO()
-    rows.write_parquet(content) if file_format == "parquet" else rows.write_csv(content)
+    rows().write_parquet(content) if file_format == "parquet" else rows().write_csv(content)
     GcsFolder.of(bucket).child("in").create(f"0.{file_format}", content.getvalue())
     config = folder / "release.yaml"
     config.write_text(
-        f"release: {series}\ninput: {{files: {bucket}/in/*.{file_format}{input_more}}}\n"
-        "privacy: {unit: user, epsilon: 1}\n"
-        "tables: {t: {public: {country: [DE, FR]}, metrics: {n: count}}}\n"
-        f"output: {{folder: {bucket}/out, formats: [parquet, csv], staging: {bucket}/private}}\n"
-        f"ledger: {bucket}/ledger.jsonl\n{more}"
+        config_text(
+            f"{bucket}/in/*.{file_format}{input_more}",
+            f"folder: {bucket}/out, staging: {bucket}/private",
+            series=series,
+            more=f"ledger: {bucket}/ledger.jsonl\n{more}",
+        )
     )
     return config
 
@@ -66,7 +57,7 @@ def start(*arguments, program=PROGRAM):
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", "PYTHONPATH": path},
+        env=environment(PYTHONPATH=path),
     )
 
 
@@ -80,21 +71,6 @@ def finish(process):
 
 def command(*arguments, program=PROGRAM):
     return finish(start(*arguments, program=program))
-
-
-def book(config):
-    return Ledger(open_store(load_release(config).ledger)).book()
-
-
-def kinds(config):
-    """How often each kind of entry is in the ledger."""
-    lines = open_store(load_release(config).ledger).read().lines
-    return Counter(json.loads(line)["kind"] for line in lines)
-
-
-def state(config):
-    (release,) = book(config).releases.values()
-    return release.state
 
 
 def objects(url):

@@ -4,7 +4,8 @@ import json
 import threading
 
 import pytest
-from release_on_gcs import DOCUMENTS, command, objects, run, shown, write_release
+from release_on_gcs import command, objects, run, shown, write_release
+from small_series import DOCUMENTS
 
 from pipelines.ledger import ReleaseKey
 from pipelines.publication import gcs_series

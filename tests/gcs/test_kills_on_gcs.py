@@ -7,17 +7,8 @@ import signal
 
 import pytest
 from kill_places import Place
-from release_on_gcs import (
-    DOCUMENTS,
-    command,
-    drawn,
-    kinds,
-    objects,
-    run,
-    shown,
-    state,
-    write_release,
-)
+from release_on_gcs import command, drawn, objects, run, shown, write_release
+from small_series import DOCUMENTS, kinds, state
 
 from pipelines.ledger import LedgerError
 

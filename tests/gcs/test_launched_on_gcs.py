@@ -1,7 +1,8 @@
 """Jobs that nobody waits for, whose staging is in a bucket that launcher and publisher share."""
 
 import pytest
-from release_on_gcs import kinds, objects, run, shown, state, write_release
+from release_on_gcs import objects, run, shown, write_release
+from small_series import kinds, state
 
 from pipelines.ledger import LedgerError
 from pipelines.plan import plan_release

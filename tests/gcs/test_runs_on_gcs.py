@@ -4,17 +4,8 @@ import json
 
 import polars as pl
 import pytest
-from release_on_gcs import (
-    DOCUMENTS,
-    command,
-    drawn,
-    kinds,
-    objects,
-    run,
-    shown,
-    state,
-    write_release,
-)
+from release_on_gcs import command, drawn, objects, run, shown, write_release
+from small_series import DOCUMENTS, kinds, state
 
 from pipelines.ledger import LedgerError
 from pipelines.plan import plan_release

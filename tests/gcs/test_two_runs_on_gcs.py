@@ -5,7 +5,8 @@ import sys
 import threading
 
 import pytest
-from release_on_gcs import DOCUMENTS, drawn, kinds, objects, run, shown, state, write_release
+from release_on_gcs import drawn, objects, run, shown, write_release
+from small_series import DOCUMENTS, kinds, state
 
 from pipelines.ledger import LedgerError
 from pipelines.ledger.ledger import Ledger

@@ -86,8 +86,8 @@ GUARDED = [
     Mutant(
         "others_may_read_the_errors_of_a_run",
         "pipelines/storage/local.py",
-        "os.O_EXCL, 0o600)",
-        "os.O_EXCL, 0o644)",
+        "mode=0o600)",
+        "mode=0o644)",
         (f"{GUARDS}::test_nobody_else_looks_into_ledger_staging_or_errors",),
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import KILLS, LAUNCHED, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
+from places import DURABLE, KILLS, LAUNCHED, ONCE, ONE_AT_A_TIME, PERIODS, REQUESTS, WEEKLY
 
 WITH_LEDGER = "tests/once/test_verify_with_the_ledger.py"
 _KILLED = f"{KILLS}::test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge"
@@ -125,6 +125,13 @@ ONCE_ONLY = [
         "    yield partial\n    sync(partial)\n    partial.rename(folder)\n",
         "    partial.rename(folder)\n    yield folder\n    sync(folder)\n",
         (f"{_KILLED}[before pipelines.storage.durable.sync]",),
+    ),
+    Mutant(
+        "a_file_has_its_name_before_it_is_on_the_disk",
+        "pipelines/storage/durable.py",
+        "            os.fsync(descriptor)\n        partial.replace(file)\n",
+        "            partial.replace(file)\n            os.fsync(descriptor)\n",
+        (f"{DURABLE}::test_content_is_on_the_disk_before_it_has_its_name",),
     ),
     Mutant(
         "every_attempt_has_its_own_secret",

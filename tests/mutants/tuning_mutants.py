@@ -85,7 +85,7 @@ TUNING = [
     Mutant(
         "rows_are_read_before_they_are_paid_for",
         "pipelines/tune/tuning.py",
-        """            entry = enter(plan, period, datetime.now(UTC))
+        """            entry = enter(plan, period, clock.now())
             spent = "" if plan.charge is None else ", and its charge is spent"
             with failures(LocalStorage(folder), "tuning", f"nothing was written{spent}"):
                 measured = measure(plan, checked, folder, runner)
@@ -93,7 +93,7 @@ TUNING = [
         """            spent = "" if plan.charge is None else ", and its charge is spent"
             with failures(LocalStorage(folder), "tuning", f"nothing was written{spent}"):
                 measured = measure(plan, checked, folder, runner)
-            entry = enter(plan, period, datetime.now(UTC))
+            entry = enter(plan, period, clock.now())
 """,
         (f"{_KILLED}[after transforms.tuning.histograms.add_noise-1]",),
     ),
@@ -129,9 +129,9 @@ TUNING = [
         "a_look_is_charged_while_another_run_has_the_lock",
         "pipelines/tune/tuning.py",
         """        with scratch_folder(release) as folder:
-            entry = enter(plan, period, datetime.now(UTC))
+            entry = enter(plan, period, clock.now())
 """,
-        """        entry = enter(plan, period, datetime.now(UTC))
+        """        entry = enter(plan, period, clock.now())
         with scratch_folder(release) as folder:
 """,
         (f"{LOOKS}::test_while_another_run_is_under_way_nothing_is_charged",),

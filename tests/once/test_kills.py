@@ -8,7 +8,8 @@ import signal
 
 import pytest
 from kill_places import Place, both
-from once_release import DOCUMENTS, command, files, kinds, run, state, write_release
+from once_release import command, files, run, write_release
+from small_series import DOCUMENTS, kinds, state
 
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
 STAGING = ("pipelines.run.staging", "ReleaseStaging")

@@ -7,7 +7,8 @@ import shutil
 import polars as pl
 import pytest
 from apache_beam.options.pipeline_options import StandardOptions
-from once_release import book, command, kinds, run, state, write_release
+from once_release import command, run, write_release
+from small_series import book, kinds, state
 
 from pipelines.ledger import LedgerError, RefusedError
 from pipelines.plan import plan_release

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from once_release import USERS, command, kinds, run, state, write_release
+from once_release import command, run, write_release
+from small_series import USERS, kinds, state
 
 from pipelines.plan import plan_release
 from pipelines.run import local_blocks

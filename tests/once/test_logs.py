@@ -9,7 +9,8 @@ from datetime import datetime
 
 import polars as pl
 import pytest
-from once_release import _ON_THAT_DAY, MONDAYS, command, write_release, write_weekly
+from once_release import _ON_THAT_DAY, command, write_release, write_weekly
+from small_series import MONDAYS
 
 from pipelines import log
 from pipelines.run.progress import count_bytes, progress

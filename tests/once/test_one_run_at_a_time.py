@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from small_series import DOCUMENTS
 
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
@@ -21,7 +22,6 @@ from pipelines.run.failures import RunError
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.spec import ConfigError, load_release
 
-DOCUMENTS = ("SHA256SUMS", "datapackage.json", "deployment.yaml", "plan.json")
 COMMAND = Path(sys.executable).with_name("dp-release")
 START = 30.0
 """Seconds that a process may take to get where the test wants it."""

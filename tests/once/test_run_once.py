@@ -8,7 +8,8 @@ from errno import ENOSPC
 
 import polars as pl
 import pytest
-from once_release import book, command, files, kinds, run, state, write_release
+from once_release import command, files, run, write_release
+from small_series import book, kinds, state
 
 from pipelines.ledger import BrokenLedgerError, LedgerError, RefusedError, ReleaseKey
 from pipelines.plan import plan_release

@@ -11,17 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from kill_places import Place, both
-from once_release import (
-    MONDAYS,
-    USERS,
-    book,
-    command,
-    files,
-    kinds,
-    run,
-    write_release,
-    write_weekly,
-)
+from once_release import command, files, run, write_release, write_weekly
+from small_series import MONDAYS, USERS, book, kinds
 
 from pipelines.ledger import LedgerError, PrivacyUnit, RefusedError
 from pipelines.ledger.composition import composed, epsilon_at

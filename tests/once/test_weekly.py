@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from once_release import USERS, book, command, files, kinds, run, write_weekly
+from once_release import command, files, run, write_weekly
+from small_series import USERS, book, kinds
 
 from pipelines.plan import plan_release
 from pipelines.plan.json_values import plan_to_dict

@@ -3,7 +3,8 @@
 import sqlite3
 
 import pytest
-from once_release import book, command, files, kinds, run, write_release, write_weekly
+from once_release import command, files, run, write_release, write_weekly
+from small_series import book, kinds
 
 from pipelines.ledger import BrokenLedgerError, PrivacyUnit, RefusedError
 from pipelines.plan import plan_release

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.ledger.entries import canonical_json
 from pipelines.plan import plan_release
-from pipelines.plan.hash import canonical_json, plan_hash
+from pipelines.plan.hash import plan_hash, rounded_json
 from pipelines.plan.json_values import plan_to_dict
 from pipelines.spec import load_release
 
@@ -63,8 +64,18 @@ def made(tmp_path):
 def test_the_hash_of_a_small_plan_is_known():
     plan = {"b": [1, 2.5, None, True], "a": {"é": "ü", "x": 1e-8}, "c": 123456789012345678}
     text = '{"a":{"x":1e-08,"é":"ü"},"b":[1,2.5,null,true],"c":123456789012345678}'
-    assert canonical_json(plan) == text.encode()
+    assert rounded_json(plan) == text.encode()
     assert plan_hash(plan) == "3999a83c2b84a8265b955e7fc8049f11b7b8a981f13e923ef7a6154daa118ad6"
+
+
+def test_plans_and_ledgers_keep_their_own_bytes():
+    """Plans are rounded and in UTF-8, entries are exact and in ASCII: hashes depend on both."""
+    value = {"é": [0.1234567891, 1.0, 2**60], "a": {"z": None, "b": True}, "x": 1e-8}
+    a_and_x = '"a":{"b":true,"z":null},"x":1e-08'
+    rounded = f'{{{a_and_x},"é":[0.123457,1.0,1152921504606846976]}}'
+    exact = f'{{{a_and_x},"\\u00e9":[0.1234567891,1.0,1152921504606846976]}}'
+    assert rounded_json(value) == rounded.encode()
+    assert canonical_json(value) == exact
 
 
 GOLDEN = "1728331f8a7be3ecbf39beab164a692da682ce6c27f11b43e4e467e4bb41780f"

@@ -1,9 +1,10 @@
-"""What the README and the reference of the language show works, and stands in the code."""
+"""What README, reference of the language and operations show works, and stands in the code."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ import transforms as dp
 import transforms.rows
 from pipelines import synthetic
 from pipelines.emoji_catalogue import COUNTRIES
+from pipelines.ledger import load_policy
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
 from pipelines.run.failures import RunError
@@ -31,7 +33,9 @@ from transforms.table import Table
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
-PAGES = {"README.md": README, "configs/README.md": REFERENCE}
+OPERATIONS = (ROOT / "deploy" / "operations.md").read_text(encoding="utf-8")
+LANGUAGE = {"README.md": README, "configs/README.md": REFERENCE}
+PAGES = {**LANGUAGE, "deploy/operations.md": OPERATIONS}
 COMMAND = Path(sys.executable).with_name("dp-release")
 
 
@@ -164,6 +168,29 @@ def test_every_function_of_expressions_is_named():
     assert {*NAMES} - synonyms <= set(re.findall(r"\w+", section))
 
 
+# Operations
+
+
+def test_the_policy_is_one(tmp_path):
+    (text,) = [block for block in blocks("yml", OPERATIONS) if "caps:" in block]
+    (tmp_path / "policy.yaml").write_text(text)
+    policy = load_policy(tmp_path / "policy.yaml")
+    assert len(policy.datasets["keyboard_events"].caps) == 4
+
+
+def test_the_detached_run_is_published_as_shown(tmp_path):
+    (text,) = [block for block in blocks("", OPERATIONS) if "--detach" in block]
+    ignored = shutil.ignore_patterns(".dp-release", "emoji_weekly")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs", ignore=ignored)
+    launching, shown, publishing = text.splitlines()
+    launched = command(*launching.split()[2:], cwd=tmp_path)
+    assert (launched.stdout, launched.stderr) == (f"{shown}\n", "")
+    assert not (tmp_path / "published").exists()
+    published = command(*publishing.split()[2:], "--no-report", cwd=tmp_path)
+    assert (published.returncode, published.stderr) == (0, "")
+    assert (tmp_path / "published" / "bike_stations" / "SHA256SUMS").exists()
+
+
 # Links
 
 
@@ -173,20 +200,21 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, "deploy/README.md"])
 def test_every_link_leads_somewhere(name):
-    links = re.findall(r"\]\(([^)\s]+)\)", PAGES[name])
+    page = ROOT / name
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     local = [link for link in links if "://" not in link]
     assert local
     for link in local:
         path, _, anchor = link.partition("#")
-        target = (ROOT / name).parent / path
+        target = page.parent / path if path else page
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", LANGUAGE)
 def test_every_recipe_is_linked(name):
     linked = {Path(link).name for link in re.findall(r"\]\(([^)\s]+\.yaml)\)", PAGES[name])}
     assert linked == {path.name for path in (ROOT / "configs").glob("*.yaml")}
@@ -287,7 +315,7 @@ def test_every_make_target_is_there():
 
 
 def test_every_file_and_folder_is_there():
-    places = re.findall(r"configs/[\w./]+\w", README + REFERENCE)
+    places = re.findall(r"configs/[\w./]+\w", README + REFERENCE + OPERATIONS)
     places = [place for place in places if "emoji.yaml" not in place]
     assert places
     for place in [*places, "pipelines", "transforms", "deploy", "tests"]:
