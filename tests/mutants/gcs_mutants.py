@@ -172,7 +172,7 @@ ON_GCS = [
     Mutant(
         "the_index_page_in_a_bucket_adds_up_what_does_not_add_up",
         "pipelines/report/gcs_pages.py",
-        "        list_releases(folder)\n",
+        "        list_releases(folder, [] if told is None else withdrawn_in(told))\n",
         "",
         (
             f"{GCS_PAGES}::"
