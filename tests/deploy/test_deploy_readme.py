@@ -29,7 +29,7 @@ def mentioned(page):
 
 @pytest.mark.parametrize("line", [*mentioned(README), *mentioned(OPERATIONS)])
 def test_every_command_and_option_is_there(line):
-    _, *arguments = shlex.split(line)
+    _, *arguments = shlex.split(line.partition(" -- ")[0])
     name = next(one for one in arguments if one in COMMANDS)
     parameters = [*PROGRAM.params, *COMMANDS[name].params]
     known = {option for parameter in parameters for option in parameter.opts}

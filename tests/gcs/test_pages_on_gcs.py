@@ -93,7 +93,7 @@ def test_only_what_it_shows_is_downloaded(here, series, monkeypatch):
     )
     assert outlet(WEEKS[0]).add_index_page() is None
     files = ["current.json", "plan.json", "datapackage.json", SUMS_FILE, "t.parquet"]
-    assert sorted(names) == sorted(["index.html", *files * 3])
+    assert sorted(names) == sorted(["index.html", "releases.json", *files * 3])
 
 
 def test_a_browser_shows_pages_and_does_not_keep_them_as_files(gcs, here, series):
