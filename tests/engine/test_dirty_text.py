@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import command_here
 
 import transforms as dp
 from transforms.bounding import UNITS
@@ -21,7 +18,6 @@ from transforms.local import exact_partials
 from transforms.rows import canonical_rows
 
 KEY = HashKey(b"a key only for tests")
-COMMAND = Path(sys.executable).with_name("dp-release")
 DIRTY = [b"a\xff\xfec", b"\x80", b"caf\xe9", b"\xed\xa0\x80", b"x" * 500 + b"\xc3", b"\xf0\x9f\x91"]
 CLEAN = [b"a", b"", "é👍".encode(), b"x" * 500, b"\x00", "\ufffd!".encode()]
 MIXED = [CLEAN[0], None, DIRTY[0], *CLEAN[1:4], *DIRTY[1:4], None, *CLEAN[4:], *DIRTY[4:]]
@@ -138,14 +134,7 @@ def test_aggregate_does_not_fail(kind):
 
 
 def command(config):
-    done = subprocess.run(
-        [COMMAND, "run", config],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"},
-        timeout=50,
-    )
+    done = command_here("run", config)
     return done.returncode, done.stderr
 
 

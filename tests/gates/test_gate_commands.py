@@ -1,28 +1,16 @@
 """Gates on the command line: exit codes, messages, and what `plan` says of them."""
 
 import json
-import subprocess
-import sys
+from datetime import date
 
 import pytest
+from commands import command_here
 from gated import DAYS, WEEK, states, write_week
-
-PROGRAM = """
-from datetime import date
-from pipelines import cli, clock
-clock.today = lambda: date.fromisoformat("{today}")
-cli.main()
-"""
 
 
 def command(*arguments, today="2026-11-16"):
     """Runs `dp-release` on a day."""
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(today=today), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-    )
+    return command_here(*arguments, today=date.fromisoformat(today))
 
 
 def test_a_gate_leaves_with_1_and_says_where_and_what_is_allowed(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from commands import command_here
 from small_series import SECONDS, config_text, environment, rows
 
 from pipelines.plan import plan_release
@@ -15,14 +16,6 @@ from pipelines.spec import load_release
 from pipelines.storage.gcs import GcsFolder
 
 HERE = Path(__file__).parent
-PROGRAM = """
-import logging
-logging.basicConfig(level=logging.CRITICAL)
-import anonymous
-from pipelines.cli import main
-main()
-"""
-"""The command, with credentials of nobody."""
 
 
 def write_release(folder, bucket, *, file_format="parquet", more="", input_more="", series="r"):
@@ -48,8 +41,8 @@ def run(config, **options):
     return run_release(release, plan_release(release), **options)
 
 
-def start(*arguments, program=PROGRAM):
-    """Starts the command, or a program that calls its `main`."""
+def start(*arguments, program):
+    """Starts a program that calls the `main` of the command."""
     path = os.pathsep.join(filter(None, [str(HERE), str(HERE.parents[1])]))
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
@@ -69,7 +62,11 @@ def finish(process):
     return process.returncode, stdout, stderr
 
 
-def command(*arguments, program=PROGRAM):
+def command(*arguments, program=None):
+    """Runs `dp-release` here, or a program that calls its `main` in a process of its own."""
+    if program is None:
+        done = command_here(*arguments)
+        return done.returncode, done.stdout, done.stderr
     return finish(start(*arguments, program=program))
 
 

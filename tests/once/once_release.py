@@ -1,11 +1,10 @@
 """A small release, runs of it in this process and as a command, and what is left of them."""
 
-import subprocess
-import sys
 from datetime import date
 from unittest.mock import patch
 
-from small_series import SECONDS, config_text, environment, rows
+from commands import command_here, command_in_process
+from small_series import config_text, rows
 
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
@@ -13,14 +12,6 @@ from pipelines.spec import load_release
 
 TODAY = date(2027, 1, 4)
 """What the clock shows in tests, so that the periods of their releases are over."""
-
-
-_ON_THAT_DAY = f"""
-from datetime import date
-from pipelines import cli, clock
-clock.today = lambda: date({TODAY.year}, {TODAY.month}, {TODAY.day})
-cli.main()
-"""
 
 
 def write_release(folder, *, epsilon=1.0, metrics="n: count", input_more="", more=""):
@@ -51,16 +42,10 @@ def run(config, **options):
 
 
 def command(*arguments, program=None):
-    """Runs `dp-release`, or a program that calls its `main`."""
-    start = [sys.executable, "-c", program or _ON_THAT_DAY]
-    return subprocess.run(
-        [*start, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=environment(),
-        timeout=SECONDS,
-    )
+    """Runs `dp-release` here, or a program that calls its `main` in a process of its own."""
+    if program is None:
+        return command_here(*arguments, today=TODAY)
+    return command_in_process(*arguments, program=program)
 
 
 def files(folder):

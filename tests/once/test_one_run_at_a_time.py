@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from commands import COMMAND, command_here
 from small_series import DOCUMENTS
 
 from pipelines.plan import plan_release
@@ -22,7 +23,6 @@ from pipelines.run.failures import RunError
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.spec import ConfigError, load_release
 
-COMMAND = Path(sys.executable).with_name("dp-release")
 START = 30.0
 """Seconds that a process may take to get where the test wants it."""
 
@@ -87,7 +87,8 @@ def finish(process):
 
 
 def command(*arguments):
-    return finish(start(*arguments))
+    done = command_here(*arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 @contextmanager

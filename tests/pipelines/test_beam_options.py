@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,10 +12,9 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     TypeOptions,
 )
+from commands import command_here
 
 from pipelines.run.options import OptionError, is_local, pipeline_options
-
-COMMAND = Path(sys.executable).with_name("dp-release")
 
 WRONG = {
     "--direct_num_wrkers=1": (
@@ -59,14 +55,7 @@ def config(tmp_path):
 
 
 def command(config, *options):
-    return subprocess.run(
-        [COMMAND, "run", config, "--", *options],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"},
-        timeout=50,
-    )
+    return command_here("run", config, "--", *options)
 
 
 @pytest.mark.parametrize("option", WRONG)

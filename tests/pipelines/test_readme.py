@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from commands import command_here
 from small_release import DOCUMENTS
 
 import pipelines.sources.lines
@@ -36,7 +37,6 @@ REFERENCE = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "deploy" / "operations.md").read_text(encoding="utf-8")
 LANGUAGE = {"README.md": README, "configs/README.md": REFERENCE}
 PAGES = {**LANGUAGE, "deploy/operations.md": OPERATIONS}
-COMMAND = Path(sys.executable).with_name("dp-release")
 
 
 def blocks(language, page=README):
@@ -50,16 +50,7 @@ def table_rows(text):
 
 
 def command(*arguments, cwd=None, home=None):
-    extra = {} if home is None else {"HOME": str(home)}
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **extra},
-        timeout=50,
-    )
+    return command_here(*arguments, cwd=cwd, env={} if home is None else {"HOME": str(home)})
 
 
 # The config

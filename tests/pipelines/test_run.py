@@ -4,15 +4,17 @@ import json
 import os
 import re
 import subprocess
-import sys
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from time import sleep
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import COMMAND, command_here, command_in_process
 from small_release import DOCUMENTS, write_release
 
 from pipelines.plan import plan_release
@@ -20,8 +22,8 @@ from pipelines.run import drawing
 from pipelines.run.exactly_once import run_release
 from pipelines.run.failures import RunError
 from pipelines.spec import ConfigError, load_release
+from transforms import stages
 
-COMMAND = Path(sys.executable).with_name("dp-release")
 SECRET = "XQZ-private-XQZ"
 NUMBER = re.compile(r"-?\d[\d,.]*")
 
@@ -37,18 +39,14 @@ def run(config, *beam_options, correct=None):
     return run_release(release, plan_release(release), beam_options, correct=correct)
 
 
-def command(*arguments, program=None):
-    """Runs `dp-release`, or a Python program that calls its `main`, from another folder."""
-    start = [COMMAND] if program is None else [sys.executable, "-c", program]
-    return subprocess.run(
-        [*start, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"},
-        timeout=50,
-    )
+def command(*arguments):
+    """Runs `dp-release` here, from another folder."""
+    return command_here(*arguments, cwd=Path(__file__).parent)
+
+
+def in_process(*arguments, program=None):
+    """Runs it, or a Python program that calls its `main`, in a process of its own."""
+    return command_in_process(*arguments, program=program, cwd=Path(__file__).parent)
 
 
 def published(folder, table="t"):
@@ -95,7 +93,7 @@ def events(tmp_path):
 
 
 def test_the_command_publishes_every_table_in_every_format_and_shows_it(tmp_path, events):
-    done = command("run", events)
+    done = in_process("run", events)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *(*DOCUMENTS, "report.html", "t.parquet", "t.csv", "known.parquet", "known.csv")
@@ -273,8 +271,8 @@ def test_bundles_that_run_twice_show_one_draw_in_every_format(tmp_path):
 
 
 def test_a_table_that_was_drawn_twice_is_not_published(tmp_path, events, monkeypatch):
-    def draw_and_copy(checked, key, staging, options):
-        draw(checked, key, staging, options)
+    def draw_and_copy(checked, key, staging, *more):
+        draw(checked, key, staging, *more)
         staged = next(staging.glob("t-*.parquet"))
         again = "-".join([*staged.stem.split("-")[:2], "0123456789abcdef.parquet"])
         staged.with_name(again).write_bytes(staged.read_bytes())
@@ -327,37 +325,28 @@ def test_another_plan_is_refused_and_a_correction_leaves_nothing_of_the_old_rele
 # Failures
 
 
-FAIL = """
-import sys
-import polars as pl
-import {module} as module
-from pipelines.cli import main
-def fail(*args, **kwargs):
-    raise {error}({secret!r})
-module.{name} = fail
-main()
-"""
-
-
 @pytest.mark.parametrize(
-    ("module", "name", "error"),
+    ("name", "error"),
     [
-        ("transforms.stages", "draw", "ValueError"),
-        ("transforms.stages", "canonical_rows", "pl.exceptions.PanicException"),
-        ("pipelines.run.output", "render", "OSError"),
+        ("transforms.stages.draw", ValueError),
+        ("transforms.stages.canonical_rows", pl.exceptions.PanicException),
+        ("pipelines.run.output.render", OSError),
     ],
 )
 def test_a_run_that_fails_says_one_line_without_data_and_leaves_the_old_release(
-    tmp_path, events, module, name, error
+    tmp_path, events, monkeypatch, name, error
 ):
+    def fail(*_, **__):
+        raise error(SECRET)
+
     run(events)
     before = files_below(tmp_path / "out")
-    program = FAIL.format(module=module, name=name, error=error, secret=SECRET)
-    done = command("run", events, "--correct", "again", program=program)
+    monkeypatch.setattr(name, fail)
+    done = command("run", events, "--correct", "again")
     assert (done.returncode, done.stdout) == (1, "")
     assert_one_line(done.stderr)
     assert done.stderr.startswith(
-        f"the run failed with {error.split('.')[-1]}; nothing was published; details, "
+        f"the run failed with {error.__name__}; nothing was published; details, "
     )
     assert SECRET not in done.stderr
     assert files_below(tmp_path / "out") == before
@@ -573,25 +562,15 @@ def test_a_key_is_shown_as_it_is_and_cannot_steer_the_terminal(tmp_path):
 # Progress
 
 
-PROGRESS = """
-from functools import partial
-import logging
-import time
-logging.basicConfig(level=logging.CRITICAL)  # as the command does before it imports Beam
-import pipelines.run.drawing, pipelines.run.progress, transforms.stages
-pipelines.run.drawing.progress = partial(pipelines.run.progress.progress, interval=0.02)
-draw = transforms.stages.draw
-def slow_draw(*args):
-    time.sleep(0.1)
-    return draw(*args)
-transforms.stages.draw = slow_draw
-from pipelines.cli import main
-main()
-"""
+def test_progress_goes_to_standard_error_in_bytes_and_never_in_rows(events, monkeypatch):
+    def slow_draw(*arguments):
+        sleep(0.1)
+        return draw(*arguments)
 
-
-def test_progress_goes_to_standard_error_in_bytes_and_never_in_rows(tmp_path, events):
-    done = command("run", events, program=PROGRESS)
+    draw = stages.draw
+    monkeypatch.setattr(stages, "draw", slow_draw)
+    monkeypatch.setattr(drawing, "progress", partial(drawing.progress, interval=0.02))
+    done = command("run", events)
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert len(lines) > 2
@@ -617,7 +596,7 @@ def test_help_imports_nothing_heavy():
     modules = ("apache_beam", "polars", "pyarrow", "pydp", "pandas")
     program = LAZY.format(modules=modules)
     for arguments in (["--help"], ["run", "--help"], ["plan", "--help"], ["validate", "--help"]):
-        done = command(*arguments, program=program)
+        done = in_process(*arguments, program=program)
         assert done.stdout.endswith("left with 0 []\n"), done.stdout
         assert done.stderr == ""
 
@@ -625,7 +604,7 @@ def test_help_imports_nothing_heavy():
 @pytest.mark.parametrize("name", ["plan", "validate"])
 def test_plan_and_validate_need_neither_beam_nor_the_input(tmp_path, name):
     config = write_tables(tmp_path, TABLES, source="files: gone/*.parquet")
-    done = command(name, config, program=LAZY.format(modules=("apache_beam",)))
+    done = in_process(name, config, program=LAZY.format(modules=("apache_beam",)))
     assert done.stdout.endswith("left with 0 []\n"), done.stdout
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == [config]
@@ -694,7 +673,7 @@ def test_a_wrong_argument_leaves_with_1_and_one_line(tmp_path, events, arguments
 
 @pytest.mark.parametrize("arguments", [["run"], ["run", "x", "--no-such"], ["no-such"]])
 def test_a_wrong_command_line_does_not_leave_with_the_code_of_a_refused_budget(arguments):
-    done = command(*arguments)
+    done = in_process(*arguments)
     assert done.returncode == 1
     assert "Usage: dp-release" in done.stderr
 

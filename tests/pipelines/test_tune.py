@@ -2,14 +2,13 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import yaml
+from commands import command_here
 from recipes import CONFIGS, STATIONS, TRIPS, copy_recipe
 
 from pipelines import synthetic
@@ -24,8 +23,6 @@ from transforms.draw import draw
 from transforms.hashing import HashKey
 from transforms.local import exact_partials
 from transforms.tuning import histograms
-
-COMMAND = Path(sys.executable).with_name("dp-release")
 
 CONFIG = """
 release: r
@@ -126,9 +123,7 @@ def test_a_wrong_command_line_says_what_is_allowed(tmp_path, options, message):
 def test_the_command_refuses_without_a_traceback(tmp_path):
     config = write(tmp_path)
     for arguments in ([], ["--unaccounted", "--public-data"], ["--public-data", "--grid", "x"]):
-        done = subprocess.run(
-            [COMMAND, "tune", config, *arguments], capture_output=True, text=True, timeout=50
-        )
+        done = command_here("tune", config, *arguments)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "allowed" in done.stderr or "exactly one of" in done.stderr

@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import threading
 from datetime import date
-from pathlib import Path
 
 import pytest
+from commands import command_here
 from publications import LISTED, SELECTED, make_publication, read_json, write_config, write_json
 
 from pipelines.plan import plan_release
@@ -20,7 +18,6 @@ from pipelines.run.output import list_releases, promote
 from pipelines.spec import ConfigError, load_release
 from transforms.accounting import price
 
-COMMAND = Path(sys.executable).with_name("dp-release")
 COUNT = "\n  t: {public: {country: [DE, FR]}, metrics: {n: count}, noise: laplace}\n"
 GAUSSIAN = "\n  t: {public: {country: [DE, FR]}, metrics: {n: count}, noise: gaussian}\n"
 
@@ -170,7 +167,7 @@ def test_an_edited_index_and_an_edited_release_are_noticed(tmp_path):
     assert found.problems == ("index.cumulative[0].epsilon is 1.0; it should be 2.0",)
     write_index(tmp_path)
     (tmp_path / "w1" / "t.csv").write_text("")
-    done = subprocess.run([COMMAND, "verify", tmp_path], capture_output=True, text=True, timeout=50)
+    done = command_here("verify", tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     assert f"{tmp_path}/w1: t.csv: its hash is not that of SHA256SUMS" in done.stderr
     assert f"{tmp_path}/w0: verified" in done.stderr

@@ -3,12 +3,10 @@
 import copy
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import polars as pl
 import pytest
+from commands import command_here
 from publications import (
     ABOUT,
     LISTED,
@@ -28,17 +26,9 @@ from pipelines.publication.facts import Facts
 from pipelines.publication.table_files import table_bytes
 from pipelines.publication.verify import verify_release
 
-COMMAND = Path(sys.executable).with_name("dp-release")
-
 
 def problems(folder):
     return "\n".join(verify_release(folder).problems)
-
-
-def command(*arguments):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=50
-    )
 
 
 def edit_table(folder, table, change):
@@ -536,7 +526,7 @@ def test_numbers_that_differ_by_rounding_are_the_same():
 
 
 def test_the_command_says_what_was_verified(small):
-    done = command("verify", small)
+    done = command_here("verify", small)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{small}: verified r: 5 files, plan ")
     assert "costs epsilon 2 at delta 1e-06" in done.stdout or "costs epsilon 1.99" in done.stdout
@@ -545,7 +535,7 @@ def test_the_command_says_what_was_verified(small):
 def test_the_command_exits_with_3_and_a_list(small):
     (small / "selected.csv").write_text("country\n")
     (small / "more").write_text("")
-    done = command("verify", small)
+    done = command_here("verify", small)
     assert (done.returncode, done.stdout) == (3, "")
     lines = done.stderr.splitlines()
     assert f"{small}: selected.csv: its hash is not that of SHA256SUMS; it was changed" in lines
@@ -553,12 +543,12 @@ def test_the_command_exits_with_3_and_a_list(small):
 
 
 def test_the_command_prints_json(small):
-    done = command("verify", small, "--json")
+    done = command_here("verify", small, "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["verified"]) == (0, True)
     assert found["checked"][0]["problems"] == []
     (small / "plan.json").unlink()
-    done = command("verify", small, "--json")
+    done = command_here("verify", small, "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["verified"]) == (3, False)
     assert found["checked"][0]["problems"] == ["plan.json: it is missing"]
@@ -566,7 +556,7 @@ def test_the_command_prints_json(small):
 
 def test_a_folder_without_a_release_is_an_error_of_the_user(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
-        done = command("verify", folder)
+        done = command_here("verify", folder)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"{folder} holds no release; allowed: " in done.stderr
 
@@ -575,6 +565,6 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_user(small, monkeypatch):
     shutil.rmtree(small)
     small.mkdir()
     (small / "plan.json").mkdir()
-    done = command("verify", small)
+    done = command_here("verify", small)
     assert done.returncode == 3
     assert "SHA256SUMS: it is missing" in done.stderr
