@@ -1,12 +1,14 @@
 """Kill -9 at every step of a run in a bucket; after each, a rerun shows one draw for one charge.
 
 The bucket is in this process, so that it stays when the command, a process of its own, is killed.
+For most places a run here is copied instead: a kill leaves what is in the bucket then.
 """
 
 import signal
 
 import pytest
-from kill_places import Place
+from gcs_servers import small_gcs
+from kill_places import Place, copied_at
 from release_on_gcs import command, drawn, objects, run, shown, write_release
 from small_series import DOCUMENTS, kinds, state
 
@@ -49,11 +51,38 @@ def kill(config, place):
     assert done[:2] == (-signal.SIGKILL, ""), done
 
 
+BUCKET = "gs://b/x"
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """The objects of a run when it comes to each place."""
+    found = {}
+    with small_gcs() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        config = write_release(tmp_path_factory.mktemp("copied"), BUCKET)
+        with copied_at(list(STATES), lambda place: found.update({place: dict(server.objects)})):
+            run(config)
+    return found
+
+
 @pytest.mark.parametrize("place", STATES, ids=str)
-def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(tmp_path, gcs, place):
-    bucket = "gs://b/x"
-    config = write_release(tmp_path, bucket)
+def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(tmp_path, gcs, copies, place):
+    config = write_release(tmp_path, BUCKET)
+    gcs.objects = dict(copies[place])
+    assert_one_draw(config, place)
+
+
+@pytest.mark.parametrize("place", [DRAWING[1], PUBLISHED[1]], ids=str)
+def test_a_process_that_is_killed_is_no_different(tmp_path, gcs, place):
+    config = write_release(tmp_path, BUCKET)
     kill(config, place)
+    assert_one_draw(config, place)
+
+
+def assert_one_draw(config, place):
+    """The next run shows one draw, whatever was done before the kill."""
+    bucket = BUCKET
     assert state(config) == STATES[place]
     seen, frozen = shown(f"{bucket}/out"), drawn(bucket)
     assert bool(seen) == (place in PUBLISHED[2:])

@@ -1,15 +1,17 @@
 """Kill -9 at every step of a run; after each, a rerun shows one draw for one charge.
 
-The command runs in a process of its own, in which the function of a step is wrapped, here in the
-test, by one that kills the process before or after it.
+The function of a step is wrapped, here in the test: in a process of its own by one that kills it
+before or after the function; in this process by one that copies all there is on the disk, which is
+what a kill leaves.
 """
 
+import shutil
 import signal
 
 import pytest
-from kill_places import Place, both
+from kill_places import Place, both, copied_at
 from once_release import command, files, run, write_release
-from small_series import DOCUMENTS, kinds, state
+from small_series import DOCUMENTS, book, kinds, state
 
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
 STAGING = ("pipelines.run.staging", "ReleaseStaging")
@@ -84,17 +86,44 @@ def assert_one_draw(config, *, attempts=(1, 2)):
     assert not list(config.parent.glob(".out*"))
 
 
+def copies_of(home, places, begin, **options):
+    """Runs a release once, copied at places; returns what puts its folder back to one of them."""
+    folder, copies, copytree = home / "release", {}, shutil.copytree
+    folder.mkdir()
+    config = write_release(folder)
+
+    def copy(place):
+        copies[place] = home / str(len(copies))
+        copytree(folder, copies[place])
+
+    begin(config)
+    with copied_at(places, copy):
+        run(config, **options)
+
+    def killed_at(place):
+        shutil.rmtree(folder)
+        shutil.copytree(copies[place], folder)
+        return config
+
+    return killed_at
+
+
+@pytest.fixture(scope="module")
+def killed_at(tmp_path_factory):
+    return copies_of(tmp_path_factory.mktemp("killed"), list(STATES), lambda _: None)
+
+
 @pytest.mark.parametrize("place", STATES, ids=str)
-def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(tmp_path, place):
-    config = write_release(tmp_path)
-    kill(config, place)
+def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(killed_at, place):
+    config = killed_at(place)
+    folder = config.parent
 
     if STATES[place] is None:
         assert kinds(config) == {}
     else:
         assert state(config) == STATES[place]
         assert kinds(config)["reserved"] == 1
-    shown, frozen = files(tmp_path / "out"), drawn(config)
+    shown, frozen = files(folder / "out"), drawn(config)
     assert (shown == {}) == (place != PUBLISHED[-1])
     done = run(config)
 
@@ -103,7 +132,7 @@ def test_after_a_kill_anywhere_a_rerun_shows_one_draw_for_one_charge(tmp_path, p
     if place in FROZEN + DRAWN + PUBLISHED:
         assert drawn(config) == frozen
     if shown:
-        assert files(tmp_path / "out") == shown
+        assert files(folder / "out") == shown
 
 
 def test_a_release_that_is_killed_at_every_step_in_turn_comes_out_once(tmp_path):
@@ -112,6 +141,7 @@ def test_a_release_that_is_killed_at_every_step_in_turn_comes_out_once(tmp_path)
     places = [BEFORE_DRAWING[1], BEFORE_DRAWING[-1], DRAWING[1], FROZEN[0], DRAWN[-1], PUBLISHED[0]]
     for place in places:
         kill(config, place)
+        assert state(config) == STATES[place]
     run(config)
     assert_one_draw(config, attempts=[2])
 
@@ -125,12 +155,28 @@ WITHDRAWING = [
 ]
 
 
-@pytest.mark.parametrize("place", WITHDRAWING, ids=str)
-def test_a_correction_that_is_killed_is_finished_by_the_next_run(tmp_path, place):
-    config = write_release(tmp_path)
-    first = run(config)
-    kill(config, place, "--correct", "a wrong file")
+@pytest.fixture(scope="module")
+def correction_killed_at(tmp_path_factory):
+    home = tmp_path_factory.mktemp("corrected")
+    return copies_of(home, WITHDRAWING, run, correct="a wrong file")
 
+
+@pytest.mark.parametrize("place", WITHDRAWING, ids=str)
+def test_a_correction_that_is_killed_is_finished_by_the_next_run(correction_killed_at, place):
+    assert_finished(correction_killed_at(place))
+
+
+def test_a_process_that_is_killed_while_it_corrects_is_no_different(tmp_path):
+    config = write_release(tmp_path)
+    run(config)
+    kill(config, Place(*LEDGER, "withdraw"), "--correct", "a wrong file")
+    assert_finished(config)
+
+
+def assert_finished(config):
+    """The next run finishes a correction that was killed."""
+    folder = config.parent
+    (first, _) = book(config).releases.values()
     done = run(config)  # The reason is in the ledger; saying it again is the same.
     again = run(config, correct="a wrong file")
 
@@ -139,11 +185,7 @@ def test_a_correction_that_is_killed_is_finished_by_the_next_run(tmp_path, place
         **{"reserved": 2, "drawing": 2, "drawn": 2, "published": 2, "withdrawn": 1}
     }
     assert (state(config, version=1), state(config, version=2)) == ("withdrawn", "published")
-    published = files(tmp_path / "out")
-    assert (
-        published["t.csv"]
-        == files(tmp_path / ".dp-release" / "r" / "all" / "v2" / "attempt-1" / "publication")[
-            "t.csv"
-        ]
-    )
-    assert first.release.publication != done.release.publication
+    published = files(folder / "out")
+    staged = folder / ".dp-release" / "r" / "all" / "v2" / "attempt-1" / "publication"
+    assert published["t.csv"] == files(staged)["t.csv"]
+    assert first.publication != done.release.publication

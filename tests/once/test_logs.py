@@ -9,7 +9,7 @@ from datetime import datetime
 
 import polars as pl
 import pytest
-from once_release import _ON_THAT_DAY, command, write_release, write_weekly
+from once_release import command, write_release, write_weekly
 from small_series import MONDAYS
 
 from pipelines import log
@@ -120,26 +120,28 @@ def test_a_refused_release_ends_with_its_exit_code(tmp_path):
     assert any(line["event"] == "problem" for line in found)
 
 
-def failing(place, name):
-    return (
-        f"import {place} as place\n"
-        "def fail(*arguments, **named):\n"
-        f"    raise ValueError('cannot read {SECRET}')\n"
-        f"place.{name} = fail\n{_ON_THAT_DAY}"
-    )
+CRASHING = f"""
+import pipelines.plan
+def fail(*arguments, **named): raise ValueError('cannot read {SECRET}')
+pipelines.plan.plan_release = fail
+from pipelines.cli import main
+main()
+"""
 
 
-def test_a_failure_of_workers_is_logged_without_its_text(tmp_path):
-    program = failing("transforms.stages", "Engine.batch")
-    found, done = logged("run", write_release(tmp_path), program=program)
+def test_a_failure_of_workers_is_logged_without_its_text(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError(f"cannot read {SECRET}")
+
+    monkeypatch.setattr("transforms.stages.Engine.batch", fail)
+    found, done = logged("run", write_release(tmp_path))
     assert done.returncode == found[-1]["exit_code"] == 1
     assert "the run failed" in next(x["message"] for x in found if x["event"] == "problem")
     assert SECRET not in done.stderr + done.stdout
 
 
 def test_a_crash_is_logged_by_its_kind_and_place(tmp_path):
-    program = failing("pipelines.plan", "plan_release")
-    found, done = logged("run", write_release(tmp_path), program=program)
+    found, done = logged("run", write_release(tmp_path), program=CRASHING)
     assert done.returncode == 1
     assert [line["event"] for line in found] == ["began", "ended", "crashed"]
     assert found[-1]["message"] == "ValueError at <string>:3"

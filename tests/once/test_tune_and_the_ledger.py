@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import tempfile
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from kill_places import Place, both
+from kill_places import Place, both, copied_at
 from once_release import command, files, run, write_release, write_weekly
 from small_series import MONDAYS, USERS, book, kinds
 
@@ -326,37 +327,77 @@ def test_a_ledger_that_cannot_be_written_is_told_of_before_rows_are_read(full, m
 # Kills and failures
 
 
-@pytest.mark.parametrize(
-    ("place", "charged"),
-    [
-        (Place(*LEDGER, "tune"), 0),
-        (Place(*LEDGER, "tune", after=True), 1),
-        *((place, 1) for place in both(*MEASURE)),
-        (Place("transforms.tuning.histograms", "", "add_noise"), 1),
-        (Place("transforms.tuning.histograms", "", "add_noise", after=True), 1),
-        (Place("pipelines.tune.tuning", "", "recommend", after=True), 1),
-    ],
-    ids=str,
-)
-def test_a_killed_look_is_charged_once_and_the_next_one_again(tmp_path, place, charged):
+CHARGED = {
+    Place(*LEDGER, "tune"): 0,
+    Place(*LEDGER, "tune", after=True): 1,
+    **dict.fromkeys(both(*MEASURE), 1),
+    Place("transforms.tuning.histograms", "", "add_noise"): 1,
+    Place("transforms.tuning.histograms", "", "add_noise", after=True): 1,
+    Place("pipelines.tune.tuning", "", "recommend", after=True): 1,
+}
+NOTED = {
+    Place(*LEDGER, "note"): 0,
+    Place(*LEDGER, "note", after=True): 1,
+    Place(*MEASURE): 1,
+}
+
+
+@pytest.fixture(scope="module")
+def killed_at(tmp_path_factory):
+    """Puts a folder back to what is on the disk when a look comes to a place.
+
+    That is what a kill leaves there.
+    """
+    home = tmp_path_factory.mktemp("killed")
+    copies = {}
+
+    def copying(places, **options):
+        folder = home / str(len(copies))
+        folder.mkdir()
+        config = write_release(folder)
+
+        def copy(place):
+            copies[place, *options] = config, home / f"copy-{len(copies)}"
+            shutil.copytree(folder, copies[place, *options][1])
+
+        with copied_at(list(places), copy):
+            look(config, **options)
+
+    copying(CHARGED, epsilon=1.0)
+    copying(NOTED, unaccounted=True)
+
+    def put_back(place, mode):
+        config, copy = copies[place, mode]
+        shutil.rmtree(config.parent)
+        shutil.copytree(copy, config.parent)
+        return config
+
+    return put_back
+
+
+@pytest.mark.parametrize(("place", "charged"), CHARGED.items(), ids=str)
+def test_a_killed_look_is_charged_once_and_the_next_one_again(killed_at, place, charged):
+    assert_charged(killed_at(place, "epsilon"), charged)
+
+
+def test_a_process_that_is_killed_while_it_looks_is_charged_too(tmp_path):
     config = write_release(tmp_path)
-    done = command("tune", config, "--epsilon", "1", program=place.program)
+    done = command("tune", config, "--epsilon", "1", program=Place(*MEASURE).program)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    assert_charged(config, 1)
+
+
+def assert_charged(config, charged):
+    """The killed look is charged once or not at all, and the next one again."""
     assert kinds(config) == ({"tuning": 1} if charged else {})
     look(config, epsilon=1.0)
     assert kinds(config) == {"tuning": charged + 1}
     assert len({tuning.key for tuning in tunings(config)}) == charged + 1
 
 
-@pytest.mark.parametrize(
-    ("place", "noted"),
-    [(Place(*LEDGER, "note"), 0), (Place(*LEDGER, "note", after=True), 1), (Place(*MEASURE), 1)],
-    ids=str,
-)
-def test_a_killed_look_without_accounting_is_noted(tmp_path, place, noted):
-    config = write_release(tmp_path)
-    done = command("tune", config, "--unaccounted", program=place.program)
-    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+@pytest.mark.parametrize(("place", "noted"), NOTED.items(), ids=str)
+def test_a_killed_look_without_accounting_is_noted(killed_at, place, noted):
+    config = killed_at(place, "unaccounted")
     assert kinds(config) == ({"unaccounted": 1} if noted else {})
 
 
