@@ -22,6 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+
 FAKE = "fake-gcs-server"
 
 
@@ -222,6 +224,14 @@ def crc32c(content):
     import google_crc32c
 
     return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+
+
+@contextmanager
+def small_bucket():
+    """Runs a `SmallGcs` that is found by who looks for Google Cloud Storage meanwhile."""
+    with small_gcs() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        yield server
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import threading
 
 import pytest
+from gcs_servers import small_bucket
 from release_on_gcs import command, objects, run, shown, write_release
 from small_series import DOCUMENTS
 
@@ -169,11 +170,20 @@ def test_a_reader_who_follows_the_pointer_never_sees_half_a_release(tmp_path, ou
 # verify
 
 
+@pytest.fixture(scope="module")
+def two_weeks(tmp_path_factory):
+    """The objects of two releases."""
+    folder = tmp_path_factory.mktemp("weeks")
+    with small_bucket() as server:
+        config = write_release(folder, "gs://b/x", input_more=", time: at", more="period: week\n")
+        for period in ("2026-W45", "2026-W46"):
+            run(config, period=period)
+    return server.objects
+
+
 @pytest.fixture
-def published(tmp_path, gcs):
-    config = write_release(tmp_path, "gs://b/x", input_more=", time: at", more="period: week\n")
-    for period in ("2026-W45", "2026-W46"):
-        run(config, period=period)
+def published(gcs, two_weeks):
+    gcs.objects = dict(two_weeks)
     return GcsFolder.of("gs://b/x/out")
 
 

@@ -7,7 +7,7 @@ For most places a run here is copied instead: a kill leaves what is in the bucke
 import signal
 
 import pytest
-from gcs_servers import small_gcs
+from gcs_servers import small_bucket
 from kill_places import Place, copied_at
 from release_on_gcs import command, drawn, objects, run, shown, write_release
 from small_series import DOCUMENTS, kinds, state
@@ -58,8 +58,7 @@ BUCKET = "gs://b/x"
 def copies(tmp_path_factory):
     """The objects of a run when it comes to each place."""
     found = {}
-    with small_gcs() as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    with small_bucket() as server:
         config = write_release(tmp_path_factory.mktemp("copied"), BUCKET)
         with copied_at(list(STATES), lambda place: found.update({place: dict(server.objects)})):
             run(config)

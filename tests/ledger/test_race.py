@@ -13,8 +13,8 @@ from pipelines.ledger import Ledger, RefusedError, verify
 from pipelines.ledger.store import open_store
 
 RACERS = 64
-PROCESSES = 4
-"""Each races with several threads at once, as 64 starts of Python take too long on two cores."""
+PROCESSES = 2
+"""Each races with 32 threads at once, as 64 starts of Python take too long on two cores."""
 
 
 def race(place, numbers, gate, results):
