@@ -25,12 +25,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from small_series import SECONDS, environment
 
 from pipelines import cli, log
 
-SECONDS = 50
 COMMAND = Path(sys.executable).with_name("dp-release")
-SHOWN = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "200"}
 NOT_SHOWN = (
     DeprecationWarning,
     PendingDeprecationWarning,
@@ -61,7 +60,7 @@ def command_here(
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(sys, "argv", given)
-        for name, value in {**SHOWN, **(env or {})}.items():
+        for name, value in environment(**(env or {})).items():
             patch.setenv(name, value)
         if cwd is not None:
             patch.chdir(cwd)
@@ -91,7 +90,7 @@ def command_in_process(
         text=True,
         encoding="utf-8",
         cwd=cwd,
-        env={**os.environ, **SHOWN, **(env or {})},
+        env=environment(**(env or {})),
         timeout=SECONDS,
     )
 
