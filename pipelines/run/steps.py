@@ -1,12 +1,13 @@
-"""The steps of a run: look, reserve, draw, publish; see `pipelines.run.exactly_once`."""
+"""The steps of a run: look, reserve, draw, publish; see `pipelines.run.exactly_once`.
+
+The last one has a module of its own, `pipelines.run.publishing`.
+"""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import polars as pl
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import log
@@ -15,9 +16,6 @@ from pipelines.ledger import LedgerError, Release, ReleaseKey, StoreError
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.completeness import Completeness
-from pipelines.publication.content import Content
-from pipelines.report.files import add_report
-from pipelines.run.baselines import fit_plan
 from pipelines.run.drawing import (
     CheckedInput,
     KeepMetrics,
@@ -31,9 +29,9 @@ from pipelines.run.folders import check_folders, release_staging
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.run.local_blocks import check_disk
 from pipelines.run.outlet import Outlet
-from pipelines.run.output import Published, published_tables, render_release, write_publication
+from pipelines.run.output import Published
 from pipelines.run.periods import ReleasePeriod
-from pipelines.run.release_facts import release_facts
+from pipelines.run.publishing import Publishing
 from pipelines.run.shards import DrawnTwiceError
 from pipelines.run.staged_list import is_listed
 from pipelines.run.staging import Launched, ReleaseStaging, StagingError
@@ -273,30 +271,12 @@ class RunSteps:
             GateError: A gate stops it.
             StagingError: The values or files are gone, or are others.
         """
-        found, ledger, staging = self._known(), self.ledger.ledger, self.staging
-        staging.forget_hash_key(found.entries[0])
-        rendered: dict[str, pl.DataFrame] = {}
-        if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:
-            names = [table.name for table in self.plan.tables]
-            drawn, planned, passed = staging.drawn(found.attempt, found.staged, names)
-            rendered = render_release(fit_plan(self.ledger.release, self.plan, drawn), drawn)
-        if found.state == "drawn":
-            passed += self.gates.before_publication(rendered)
-            formats = self.plan.spec.output.formats
-            facts = release_facts(self.ledger, self.period, found, passed)
-            content = Content(planned, facts)
-            with staging.rendering(found.attempt) as building:
-                digest = write_publication(rendered, content, formats, building, self._add_pages)
-            found = self.found = self._decided(digest)
-        if self.outlet.digest() != found.publication:
-            self._put(found)
-        for key in self._earlier:
-            ledger.withdraw(key, f"corrected by version {self.key.version}: {found.reason}")
-            log.say("withdrawn", f"{key} is withdrawn", key)
-        self.outlet.list_releases(self.ledger.withdrawn)
-        if self.with_report and self.period.every is not None:
-            self.without_report = self.without_report or self.outlet.add_index_page()
-        return published_tables(self.plan, rendered, self.outlet.files) if rendered else []
+        publishing = Publishing(
+            self.ledger, self.plan, self.gates, self.outlet, self.staging, self.with_report
+        )
+        self.found, published = publishing.publish(self._known(), self._earlier)
+        self.without_report = publishing.without_report
+        return published
 
     def _launch(
         self, attempt: int, secret: HashKey, shards: Where, options: PipelineOptions
@@ -329,38 +309,6 @@ class RunSteps:
         can_be = staging.storage.is_shared or staging.is_launched(attempt)
         return can_be and attempt == replaces
 
-    def _decided(self, digest: str) -> Release:
-        """Tells the ledger of a publication, or returns what another run has told it meanwhile."""
-        ledger = self.ledger.ledger
-        try:
-            return ledger.publish(self.key, digest)
-        except StoreError:
-            raise
-        except LedgerError:
-            found = ledger.book().releases[self.key]
-            if found.state != "published":
-                raise
-            return found
-
-    def _put(self, found: Release) -> None:
-        with ExitStack() as stack:
-            try:
-                files = self.staging.publication(found.attempt, found.publication)
-                folder = stack.enter_context(files)
-            except StagingError as error:
-                raise StagingError(
-                    f"the files of {self.key} are neither in {self.outlet.place} nor {error}, "
-                    "as they were published; allowed: a copy of them, or a correction"
-                ) from None
-            self.outlet.put(folder, self.key)
-        log.say(
-            "published",
-            f"{self.key} is in {self.outlet.place}",
-            self.key,
-            place=str(self.outlet.place),
-            publication_sha256=found.publication,
-        )
-
     @property
     def _is_frozen(self) -> bool:
         """Whether a dead attempt has left all its values, so that no input is needed."""
@@ -368,7 +316,3 @@ class RunSteps:
         if found is None or found.state != "drawing":
             return False
         return self.staging.drawn_digest(found.attempt) is not None
-
-    def _add_pages(self, building: Path) -> None:
-        if self.with_report:
-            self.without_report = add_report(building, self.outlet.name, self.outlet.beside)

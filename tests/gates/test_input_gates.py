@@ -83,7 +83,7 @@ def test_the_status_is_that_of_the_draw_also_when_it_is_published_later(tmp_path
     """The day that was missing has come in between: the values are still without it."""
     config = write_week(tmp_path, "{on_missing: publish}", missing=TWO)
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.run.steps.render_release", _killed)
+        patched.setattr("pipelines.run.publishing.render_release", _killed)
         with pytest.raises(KeyboardInterrupt):
             run(config)
     assert states(config) == {f"r@{WEEK}": "drawn"}

@@ -80,7 +80,7 @@ def test_the_last_run_of_a_failed_draw_says_so_and_the_next_one_goes_on(
 
 def test_publish_reads_no_input_and_draws_nothing(tmp_path, bucket, monkeypatch):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run.steps.render_release", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.publishing.render_release", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()
@@ -107,7 +107,7 @@ def test_a_rerun_puts_back_what_was_deleted(tmp_path, bucket, what):
 
 def test_draws_that_were_changed_are_not_published(tmp_path, bucket, monkeypatch):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run.steps.render_release", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.publishing.render_release", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()
@@ -141,7 +141,7 @@ def test_the_commands_work_the_same(tmp_path, gcs):
 
 def test_what_is_given_up_is_deleted(tmp_path, bucket, monkeypatch):
     config = write_release(tmp_path, bucket)
-    monkeypatch.setattr("pipelines.run.steps.render_release", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipelines.run.publishing.render_release", lambda *_: 1 / 0)
     with pytest.raises(RunError):
         run(config)
     monkeypatch.undo()

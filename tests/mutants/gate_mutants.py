@@ -79,7 +79,7 @@ GATES = [
     ),
     Mutant(
         "a_status_is_that_of_the_publication_not_of_the_draw",
-        "pipelines/run/steps.py",
+        "pipelines/run/publishing.py",
         "passed += self.gates.before_publication(rendered)",
         "passed = self.gates.before_publication(rendered)",
         (f"{GATES_OF_INPUT}::test_the_status_is_that_of_the_draw_also_when_it_is_published_later",),
@@ -128,9 +128,9 @@ GATES = [
     ),
     Mutant(
         "an_incomplete_release_is_published_as_complete",
-        "pipelines/run/steps.py",
-        "facts = release_facts(self.ledger, self.period, found, passed)",
-        "facts = release_facts(self.ledger, self.period, found, Completeness(passed.gates))",
+        "pipelines/run/publishing.py",
+        "facts = release_facts(self.ledger, self.gates.period, found, passed)",
+        "facts = release_facts(self.ledger, self.gates.period, found, Completeness(passed.gates))",
         (f"{GATES_OF_PARTITIONS}::test_it_is_published_with_a_status_where_that_is_said",),
     ),
 ]

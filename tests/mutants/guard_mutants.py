@@ -71,7 +71,7 @@ GUARDED = [
     ),
     Mutant(
         "the_secret_of_hashes_is_kept_for_ever",
-        "pipelines/run/steps.py",
+        "pipelines/run/publishing.py",
         "        staging.forget_hash_key(found.entries[0])\n",
         "",
         (f"{GUARDS}::test_the_secret_of_hashes_is_gone_when_values_are_drawn",),

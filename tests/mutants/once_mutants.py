@@ -106,15 +106,16 @@ ONCE_ONLY = [
     ),
     Mutant(
         "readers_see_what_the_ledger_does_not_know",
-        "pipelines/run/steps.py",
-        "            found = self.found = self._decided(digest)\n",
+        "pipelines/run/publishing.py",
+        "            found = self._decided(found.key, digest)\n",
+        "            from dataclasses import replace\n"
         "            self._put(replace(found, publication=digest))\n"
-        "            found = self.found = self._decided(digest)\n",
+        "            found = self._decided(found.key, digest)\n",
         (f"{_KILLED}[before Ledger.publish]",),
     ),
     Mutant(
         "a_publication_that_was_cut_off_stays_so",
-        "pipelines/run/steps.py",
+        "pipelines/run/publishing.py",
         "        if self.outlet.digest() != found.publication:\n",
         "        if found.state == 'drawn':\n",
         (f"{ONCE}::test_a_rerun_puts_the_published_bytes_back",),
@@ -163,8 +164,8 @@ ONCE_ONLY = [
     ),
     Mutant(
         "a_corrected_release_is_not_withdrawn",
-        "pipelines/run/steps.py",
-        "        for key in self._earlier:\n",
+        "pipelines/run/publishing.py",
+        "        for key in earlier:\n",
         "        for key in ():\n",
         (f"{ONCE}::test_a_correction_is_a_new_version_with_its_own_charge",),
     ),

@@ -43,7 +43,7 @@ TOLD = [
     ),
     Mutant(
         "a_correction_is_listed_before_the_version_before_it_is_withdrawn",
-        "pipelines/run/steps.py",
+        "pipelines/run/publishing.py",
         "self.outlet.list_releases(self.ledger.withdrawn)",
         "self.outlet.list_releases()",
         (f"{WITHDRAWN}::test_readers_of_an_old_copy_learn_that_it_was_corrected",),

@@ -15,7 +15,7 @@ from small_series import DOCUMENTS, book, kinds, state
 
 LEDGER = ("pipelines.ledger.ledger", "Ledger")
 STAGING = ("pipelines.run.staging", "ReleaseStaging")
-STEPS = ("pipelines.run.steps", "")
+PUBLISHING = ("pipelines.run.publishing", "")
 OUTLET = ("pipelines.run.outlet", "")
 BEFORE_DRAWING = [
     *both(*LEDGER, "reserve"),
@@ -39,9 +39,9 @@ FROZEN = [
 ]
 DRAWN = [
     Place(*LEDGER, "drawn", after=True),
-    *both(*STEPS, "render_release"),
+    *both(*PUBLISHING, "render_release"),
     Place("pipelines.publication.release_files", "", "_write", after=True),
-    Place(*STEPS, "write_publication", after=True),
+    Place(*PUBLISHING, "write_publication", after=True),
     Place(*LEDGER, "publish"),
 ]
 PUBLISHED = [

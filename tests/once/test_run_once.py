@@ -42,7 +42,7 @@ def run_until(config, monkeypatch, name):
 
 
 DRAWING = "pipelines.run.steps.draw"
-RENDERING = "pipelines.run.steps.render_release"
+RENDERING = "pipelines.run.publishing.render_release"
 
 
 # Again
@@ -351,7 +351,7 @@ def test_another_plan_is_refused_with_what_is_allowed_in_its_state(config, monke
         ("pipelines.run.staging.ReleaseStaging.begin", "dp-release void, which gives"),
         (DRAWING, "dp-release abandon, which spends its charge"),
         (RENDERING, "dp-release abandon, which spends its charge"),
-        ("pipelines.run.steps.published_tables", "dp-release run --correct REASON"),
+        ("pipelines.run.publishing.published_tables", "dp-release run --correct REASON"),
     ]:
         run_until(config, monkeypatch, fails_at)
         config.write_text(changed)
