@@ -16,6 +16,7 @@ from transforms.background import Background
 from transforms.batches import Batch
 from transforms.blocks import BlockFile, BlockFolder
 from transforms.private_metrics import counter, distribution
+from transforms.same_code import OnSameCode
 from transforms.stages import Engine, ZeroSlice
 from transforms.wire import unpack_table
 from transforms.worker_errors import without_texts
@@ -28,14 +29,12 @@ THREADS = 2
 
 
 @without_texts
-class _OnEngine(beam.DoFn):
-    """A step that an engine computes, on workers with the code of the launcher."""
+class _OnEngine(OnSameCode):
+    """A step that an engine computes."""
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__()
         self._engine = engine
-
-    def setup(self) -> None:
-        self._engine.check_code()
 
 
 @without_texts

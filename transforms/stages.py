@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from transforms.batches import Batch, make_batch
 from transforms.bounding import add_up, add_up_others, bound_and_sum, no_others, public_zeros
-from transforms.code_version import check_code_version, code_version
 from transforms.contributions import (
     Contributions,
     Numbering,
@@ -59,7 +58,6 @@ class Engine:
         key: Secret of the release.
         unit_shards: Shards of the first shuffle, which brings a unit's contributions together.
         partition_shards: Shards of the second shuffle, which brings a partition together.
-        code: Which code they have.
     """
 
     unit: tuple[str, ...]
@@ -67,20 +65,11 @@ class Engine:
     key: HashKey
     unit_shards: int
     partition_shards: int
-    code: str = field(default_factory=code_version)
 
     def __post_init__(self) -> None:
         for name in ("unit_shards", "partition_shards"):
             if not 1 <= getattr(self, name) <= 2**16:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: from 1 to {2**16}")
-
-    def check_code(self) -> None:
-        """Checks that the code here is that of who made the engine.
-
-        Raises:
-            OtherCodeError: It is not.
-        """
-        check_code_version(self.code)
 
     @property
     def identity_columns(self) -> list[str]:

@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.doctor.finding import Finding, failed, first_line, ok
 from pipelines.run.waiting import TimeLimitError, run_pipeline
+from pipelines.same_code import OnSameCode
 from pipelines.sources.files import files_in
 from pipelines.storage.storage import is_url
 from transforms.code_version import code_version
@@ -39,7 +40,7 @@ def versions() -> dict[str, str]:
     names = ("apache-beam", "polars", "pyarrow")
     python = ".".join(platform.python_version_tuple()[:2])
     installed = {name: version(name) for name in names}
-    return {"python": python, **installed, "code of transforms": code_version()}
+    return {"python": python, **installed, "code": code_version(OnSameCode.packages)}
 
 
 def check_job(options: PipelineOptions, staging: str, seconds: int = SECONDS) -> Finding:

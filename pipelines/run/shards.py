@@ -15,24 +15,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.run.staged_list import is_list
+from pipelines.same_code import OnSameCode
 from pipelines.sources.files import files_in, write_whole
 from pipelines.storage.storage import Where
 from transforms.worker_errors import without_texts
 
 
 @without_texts
-class StageTable(beam.DoFn):
+class StageTable(OnSameCode):
     """Writes each drawn table to a Parquet file."""
 
     def __init__(self, folder: str, name: str) -> None:
         """Args: folder of the run, and name of the table."""
+        super().__init__()
         self._folder = folder
         self._name = name
 

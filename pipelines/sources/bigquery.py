@@ -25,6 +25,7 @@ import polars as pl
 import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
+from pipelines.same_code import OnSameCode
 from pipelines.sources.files import InputError
 from transforms.text_types import POLARS_TYPES, ColumnType, parse
 from transforms.worker_errors import without_texts
@@ -84,10 +85,11 @@ class ReadBigQuery(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
 
 
 @without_texts
-class _ToColumns(beam.DoFn):
+class _ToColumns(OnSameCode):
     """Makes an Arrow table of rows."""
 
     def __init__(self, types: Mapping[str, ColumnType]) -> None:
+        super().__init__()
         self._types = types
 
     def process(self, rows: list[dict[str, Any]]) -> Iterator[pa.Table]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from apache_beam.pvalue import PCollection
 
 from pipelines.run.progress import count_bytes
+from pipelines.same_code import OnSameCode
 from pipelines.sources.avro import read_avro
 from pipelines.sources.files import InputError, is_local, open_file
 from pipelines.sources.inputs import Input, InputFile, Schema, open_parquet
@@ -80,10 +81,11 @@ class ReadRows(beam.PTransform[beam.Pipeline, PCollection[pa.Table]]):
 
 
 @without_texts
-class _SplitFile(beam.DoFn):
+class _SplitFile(OnSameCode):
     """Splits a file into reading tasks."""
 
     def __init__(self, source: Input, at_least: int) -> None:
+        super().__init__()
         self._source = source
         self._at_least = at_least
 
@@ -99,10 +101,11 @@ class _SplitFile(beam.DoFn):
 
 
 @without_texts
-class _Read(beam.DoFn):
+class _Read(OnSameCode):
     """Reads the rows of a task."""
 
     def __init__(self, source: Input, schema: Schema) -> None:
+        super().__init__()
         self._source = source
         self._schema = schema
         self._rows = counter("rows_read")

@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.run.drawing import CheckedInput, input_pipeline, unit_shards
 from pipelines.run.key_storage import store_public_keys
 from pipelines.run.shards import DrawnTwiceError
+from pipelines.same_code import OnSameCode
 from pipelines.sources.files import write_whole
 from pipelines.tune.plan import TuningPlan, histogram_noise
 from transforms.hashing import HashKey
@@ -55,10 +56,11 @@ def measure(
 
 
 @without_texts
-class _Keep(beam.DoFn):
+class _Keep(OnSameCode):
     """Writes what was found for each table to a file."""
 
     def __init__(self, folder: str) -> None:
+        super().__init__()
         self._folder = folder
 
     def process(self, found: tuple[str, bytes]) -> Iterator[str]:

@@ -23,6 +23,7 @@ BEAM = {
     "transforms/tuning/ptransform.py",
     "transforms/coder.py",
     "transforms/private_metrics.py",
+    "transforms/same_code.py",
 }
 NOISE = "transforms/noise.py"
 SYNTHETIC = "pipelines/synthetic.py"
@@ -89,21 +90,43 @@ def test_only_the_wiring_of_transforms_imports_beam():
 
 
 def is_do_fn(node):
-    bases = {"beam.DoFn", "_OnEngine"}
+    bases = {"beam.DoFn", "OnSameCode", "same_code.OnSameCode", "_OnEngine"}
     return isinstance(node, ast.ClassDef) and bool(bases & set(map(ast.unparse, node.bases)))
+
+
+def do_fns():
+    return [
+        (file, node) for file, tree in FILES.items() for node in ast.walk(tree) if is_do_fn(node)
+    ]
 
 
 def test_no_worker_tells_the_text_of_an_error():
     """All that Beam calls on a worker is guarded, but what sees no rows."""
     found = {
         (file, node.name): {ast.unparse(decorator) for decorator in node.decorator_list}
-        for file, tree in FILES.items()
-        for node in ast.walk(tree)
-        if is_do_fn(node)
+        for file, node in do_fns()
     }
     assert len(found) > 15
     unguarded = {name for name, decorators in found.items() if "without_texts" not in decorators}
-    assert unguarded == {("pipelines/doctor/probe.py", "_LookAround")}
+    assert unguarded == {
+        ("pipelines/doctor/probe.py", "_LookAround"),
+        ("pipelines/same_code.py", "OnSameCode"),
+        ("transforms/same_code.py", "OnSameCode"),
+    }
+
+
+def test_no_worker_with_other_code_sees_rows_or_draws():
+    """The others pass on what is packed, or names of files."""
+    of_any_code = {
+        (file, node.name) for file, node in do_fns() if "beam.DoFn" in map(ast.unparse, node.bases)
+    }
+    assert of_any_code == {
+        ("pipelines/doctor/probe.py", "_LookAround"),
+        ("pipelines/run/staged_list.py", "_WriteList"),
+        ("transforms/dofns.py", "SplitTables"),
+        ("transforms/dofns.py", "WriteBlocks"),
+        ("transforms/same_code.py", "OnSameCode"),
+    }
 
 
 def test_functions_on_workers_are_guarded_or_see_no_rows():

@@ -214,12 +214,12 @@ def test_workers_of_other_versions_are_noticed(tmp_path, monkeypatch):
 
 def test_workers_with_other_code_are_noticed(tmp_path, monkeypatch):
     here = probe.versions()
-    assert len(here["code of transforms"]) == 16
-    other = {**here, "code of transforms": "0123456789abcdef"}
+    assert len(here["code"]) == 16
+    other = {**here, "code": "0123456789abcdef"}
     told = iter([*[other] * 8, here])
     monkeypatch.setattr(probe, "versions", lambda: next(told))
     found = probe.check_job(LOCAL, str(tmp_path))
-    assert found.text.startswith("code of transforms is 0123456789abcdef at ")
+    assert found.text.startswith("code is 0123456789abcdef at ")
 
 
 def test_a_job_that_hangs_or_fails_is_one_line(tmp_path, monkeypatch):

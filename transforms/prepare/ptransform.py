@@ -10,6 +10,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
 from transforms.prepare.preparation import Preparation
+from transforms.same_code import OnSameCode
 from transforms.worker_errors import without_texts
 
 
@@ -41,10 +42,11 @@ class Prepare(beam.PTransform[PCollection[pa.Table], PCollection[pa.Table]]):
 
 
 @without_texts
-class _PrepareRows(beam.DoFn):
+class _PrepareRows(OnSameCode):
     """Prepares the rows of each table."""
 
     def __init__(self, preparation: Preparation, keep: tuple[str, ...]) -> None:
+        super().__init__()
         self._preparation = preparation
         self._keep = keep
 

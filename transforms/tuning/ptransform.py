@@ -13,6 +13,7 @@ from apache_beam.pvalue import PCollection
 from transforms.dofns import PreAggregate
 from transforms.hashing import HashKey
 from transforms.ptransforms import BATCH_BYTES, GATHER_BYTES
+from transforms.same_code import OnSameCode
 from transforms.stages import unit_columns
 from transforms.tuning.stages import TuningEngine, TuningTable
 from transforms.worker_errors import without_texts
@@ -68,10 +69,11 @@ class TuneTables(beam.PTransform[PCollection[pa.Table], PCollection[tuple[str, b
 
 
 @without_texts
-class _SumUnits(beam.DoFn):
+class _SumUnits(OnSameCode):
     """Sums up each shard of units by partition."""
 
     def __init__(self, engine: TuningEngine) -> None:
+        super().__init__()
         self._engine = engine
 
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -80,10 +82,11 @@ class _SumUnits(beam.DoFn):
 
 
 @without_texts
-class _SumPartitions(beam.DoFn):
+class _SumPartitions(OnSameCode):
     """Sums up each shard of partitions."""
 
     def __init__(self, engine: TuningEngine) -> None:
+        super().__init__()
         self._engine = engine
 
     def process(self, shard: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -92,10 +95,11 @@ class _SumPartitions(beam.DoFn):
 
 
 @without_texts
-class _Finish(beam.DoFn):
+class _Finish(OnSameCode):
     """Finishes each table."""
 
     def __init__(self, engine: TuningEngine) -> None:
+        super().__init__()
         self._engine = engine
 
     def process(self, table: tuple[int, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
