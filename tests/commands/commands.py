@@ -104,7 +104,7 @@ def _left_with() -> int:
             return end.code or 0
         print(end.code, file=sys.stderr)
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     else:
         return 0
     return 1
