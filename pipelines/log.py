@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import typer
 
@@ -35,6 +36,8 @@ Event = Literal[
     "launched",
     "drawn",
     "published",
+    "voided",
+    "abandoned",
     "withdrawn",
     "problem",
     "crashed",
@@ -44,7 +47,9 @@ Event = Literal[
 
 
 class Fields(TypedDict, total=False):
-    """What a line may have beside `time`, `severity`, `event` and `message`.
+    """What a line may have beside `time`, `severity`, `event`, `message` and the release's name.
+
+    The name is `series`, `period` and `version`, once it is known.
 
     Attributes:
         command: The command: `run`.
@@ -81,6 +86,8 @@ _logger = logging.getLogger("dp_release")
 _logger.propagate = False
 _logger.setLevel(logging.INFO)
 _handler: logging.Handler | None = None
+_about: ReleaseKey | None = None
+_hooks = (sys.excepthook, sys.unraisablehook, threading.excepthook)
 
 
 def set_format(chosen: Format) -> None:
@@ -89,6 +96,7 @@ def set_format(chosen: Format) -> None:
     if _handler is not None:
         _logger.removeHandler(_handler)
         _handler = None
+        sys.excepthook, sys.unraisablehook, threading.excepthook = _hooks
     if chosen == "json":
         from pythonjsonlogger.json import JsonFormatter
 
@@ -99,6 +107,7 @@ def set_format(chosen: Format) -> None:
         )
         _logger.addHandler(_handler)
         sys.excepthook = _crashed
+        sys.unraisablehook = threading.excepthook = _crashed_elsewhere
 
 
 def is_json() -> bool:
@@ -114,19 +123,23 @@ def say(
     Args:
         event: What it is about.
         message: The same for people.
-        about: The release; its `series`, `period` and `version` are fields too. None for none.
+        about: The release, where it is not that of `is_about`.
         **fields: More fields.
     """
-    if not is_json():
-        return
-    named = {} if about is None else vars(about)
-    _logger.info(message, extra={"event": event, **named, **fields})
+    if is_json():
+        _logger.info(message, extra={"event": event, **_naming(about), **fields})
+
+
+def is_about(key: ReleaseKey | None) -> None:
+    """Says which release the following lines are about; None for none that is known."""
+    global _about
+    _about = key
 
 
 def tell_problem(message: str) -> None:
     """Tells what went wrong, to people as it is."""
     if is_json():
-        _logger.error(message, extra={"event": "problem"})
+        _logger.error(message, extra={"event": "problem", **_naming(None)})
     else:
         typer.echo(message, err=True)
 
@@ -134,6 +147,7 @@ def tell_problem(message: str) -> None:
 @contextmanager
 def logged_command(name: str) -> Iterator[None]:
     """Says when a command begins and ends, and with which exit code."""
+    is_about(None)
     say("began", f"dp-release {name}", command=name)
     start, code = time.monotonic(), 0
     try:
@@ -149,6 +163,11 @@ def logged_command(name: str) -> Iterator[None]:
         say("ended", f"exit code {code}", command=name, exit_code=code, seconds=seconds)
 
 
+def _naming(about: ReleaseKey | None) -> dict[str, Any]:
+    key = about or _about
+    return {} if key is None else vars(key)
+
+
 def _crashed(
     kind: type[BaseException],
     error: BaseException,  # noqa: ARG001
@@ -158,4 +177,9 @@ def _crashed(
     where = traceback.extract_tb(frames)[-1:]
     place = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in where)
     message = f"{kind.__name__}{place}"
-    _logger.critical(message, extra={"event": "crashed"})
+    _logger.critical(message, extra={"event": "crashed", **_naming(None)})
+
+
+def _crashed_elsewhere(told: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+    """Does the same for a thread, or for what Python could not raise."""
+    _crashed(told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)

@@ -9,6 +9,7 @@ itself, in a private file, shows them (`shown_texts`).
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -61,6 +62,18 @@ def shown_texts() -> Iterator[None]:
         _shown = before
 
 
+def kind_of(error: BaseException) -> str:
+    """Returns the kind of an error, and the system's text of its number if it has one.
+
+    The error itself may say that number together with anything.
+    """
+    kind = type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(number, int) and number in errno.errorcode:
+        return f"{kind} ({os.strerror(number)})"
+    return kind
+
+
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
     """Wraps a function; what it tells is raised after the handler, or it would keep the error."""
     if isgeneratorfunction(method):
@@ -71,8 +84,8 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
                 yield from method(*args, **kwargs)
                 return
             except _ERRORS as error:
-                told = _told(error)
-            raise told
+                raised = error
+            raise _told(raised)
 
         return generating
 
@@ -81,23 +94,24 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(*args, **kwargs)
         except _ERRORS as error:
-            told = _told(error)
-        raise told
+            raised = error
+        raise _told(raised)
 
     return returning
 
 
-def _told(error: BaseException) -> WorkerError:
-    """Returns what may be told of an error, or raises it again if that is all of it."""
-    if _shown or isinstance(error, NoValuesError):
-        raise error
+def _told(error: BaseException) -> BaseException:
+    """Returns what may be told of an error."""
+    if _shown:
+        return error
+    if isinstance(error, NoValuesError):
+        error.__cause__ = error.__context__ = None
+        return error
     return WorkerError(_kind_and_place(error))
 
 
 def _kind_and_place(error: BaseException) -> str:
-    kind = type(error).__name__
-    if isinstance(error, OSError) and error.errno is not None:
-        kind += f" ({os.strerror(error.errno)})"
     frames = traceback.extract_tb(error.__traceback__)[:0:-1][:FRAMES]
     places = [f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})" for frame in frames]
-    return f"{kind} in {', called by '.join(places)}; its text may quote values, and is left out"
+    where = f" in {', called by '.join(places)}" if places else ""
+    return f"{kind_of(error)}{where}; its text may quote values, and is left out"

@@ -10,12 +10,18 @@ import typer
 
 from pipelines import clock
 from pipelines.commands.shared import Config, Json, Period, echo_json, refuse, user_errors
+from pipelines.log import tell_problem
 
 if TYPE_CHECKING:
     from pipelines.run.endings import Ending
 
 Reason = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Why; it stays in the ledger.")
+    str,
+    typer.Option(
+        "--reason",
+        metavar="TEXT",
+        help="Why; it stays in the ledger, and that of withdraw is published in releases.json.",
+    ),
 ]
 
 
@@ -103,7 +109,8 @@ def _end(config: Path, ending: Ending, reason: str, period: str | None, *, as_js
         read = read_period(release.spec.period, period)
     except PeriodError as error:
         refuse(str(error))
-    ended = end_release(release, read, ending, reason)
+    done = end_release(release, read, ending, reason)
+    ended = done.release
     key = ended.key
     if as_json:
         echo_json(
@@ -118,7 +125,12 @@ def _end(config: Path, ending: Ending, reason: str, period: str | None, *, as_js
         )
     else:
         spent = "its charge is given back" if ended.state == "voided" else "its charge is spent"
-        typer.echo(f"{key} is {ended.state}; {spent}")
+        before = "" if ended.reason == reason else f", as before ({ended.reason})"
+        typer.echo(f"{key} is {ended.state}{before}; {spent}")
+    if done.without_page is not None:
+        tell_problem(done.without_page)
+    if done.untold is not None:
+        refuse(f"readers are not told: {done.untold}; allowed: the same command again, once mended")
 
 
 def _day(text: str | None) -> date:

@@ -96,12 +96,13 @@ def write_gcs_index(source: GcsFolder, withdrawn: Sequence[Withdrawn] = ()) -> N
         withdrawn: Releases that are known to be withdrawn, beside those that the index tells of.
 
     Raises:
-        StorageError: It cannot be written.
+        StorageError: It cannot be written, or is somebody else's.
+        AccountingError: A price of the releases together cannot be trusted.
     """
     for _ in range(_ROUNDS):
         found = source.read_with_generation(INDEX_FILE)
         if found is not None and not is_index(found[0]):
-            return
+            raise StorageError(f"{source.url}/{INDEX_FILE} is no index of releases, and stays")
         with tempfile.TemporaryDirectory(prefix="dp-release-") as folder:
             fetch_stated(source, Path(folder))
             content, generation = (b"", 0) if found is None else found
@@ -109,6 +110,7 @@ def write_gcs_index(source: GcsFolder, withdrawn: Sequence[Withdrawn] = ()) -> N
             text = index_text(series_index(Path(folder), every)).encode()
         if text == content or source.swap(INDEX_FILE, text, generation):
             return
+    raise StorageError(f"{source.url}/{INDEX_FILE} changes all the time; try again")
 
 
 def index_problem(source: GcsFolder) -> str | None:

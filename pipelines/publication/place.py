@@ -18,6 +18,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,12 @@ from pathlib import Path
 from pipelines.storage.durable import sync_one
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL, errno.ENOLCK)
+
+
+LOCK_SECONDS = 120.0
+"""How long to wait for a folder that somebody else has locked."""
+
+_LOOK_SECONDS = 0.02
 
 
 class TakenError(Exception):
@@ -100,17 +107,34 @@ def aside_of(folder: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Waits until nobody else is in such a context for the folder, and keeps others out."""
+    """Waits until nobody else is in such a context for the folder, and keeps others out.
+
+    Raises:
+        TimeoutError: Somebody has kept it locked for `LOCK_SECONDS`.
+        OSError: It cannot be opened.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
+        until = time.monotonic() + LOCK_SECONDS
+        while not _is_locked(handle):
+            if time.monotonic() > until:
+                raise TimeoutError(errno.ETIMEDOUT, "somebody keeps it locked", str(folder))
+            time.sleep(_LOOK_SECONDS)
         yield
     finally:
         os.close(handle)
+
+
+def _is_locked(handle: int) -> bool:
+    """Returns whether the lock is had, or the file system has none."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
 
 
 def _remove_if_dead(leftover: Path) -> None:

@@ -88,9 +88,10 @@ def read_pointer(content: bytes, place: str) -> Pointer:
             str(values["sha256sums_sha256"]),
             tuple(map(str, files)),
         )
+        text = pointer.text().encode()
     except (ValueError, KeyError, TypeError, RecursionError):
         raise PointerError(f"{place} is no pointer to a release") from None
     is_ours = DIGEST.fullmatch(pointer.digest) and all(map(is_file_name, pointer.files))
-    if pointer.text().encode() != content or not is_ours:
+    if text != content or not is_ours:
         raise PointerError(f"{place} is not as dp-release writes it")
     return pointer

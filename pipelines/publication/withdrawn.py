@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, order=True)
@@ -38,21 +39,12 @@ class Withdrawn:
 
 
 def withdrawn_in(index: bytes) -> list[Withdrawn]:
-    """Returns the withdrawn releases that an index tells of; none where it cannot be read."""
+    """Returns the withdrawn releases that an index tells of, without what cannot be read."""
     try:
-        listed = json.loads(index)["withdrawn"]
-        return [
-            Withdrawn(
-                str(one["series"]),
-                str(one["period"]),
-                int(one["version"]),
-                str(one["sha256sums_sha256"]),
-                str(one["reason"]),
-            )
-            for one in listed
-        ]
+        listed = list(json.loads(index)["withdrawn"])
     except (KeyError, TypeError, ValueError, RecursionError):
         return []
+    return [found for found in map(_read, listed) if found is not None]
 
 
 def reason_in(index: bytes, sums: bytes) -> str:
@@ -71,3 +63,16 @@ def all_withdrawn(told: Iterable[Withdrawn], more: Iterable[Withdrawn]) -> list[
     """Returns all withdrawn releases in order, each as it was told last."""
     by_digest = {one.sha256sums_sha256: one for one in (*told, *more)}
     return sorted(by_digest.values())
+
+
+def _read(told: Any) -> Withdrawn | None:
+    try:
+        return Withdrawn(
+            str(told["series"]),
+            str(told["period"]),
+            int(told["version"]),
+            str(told["sha256sums_sha256"]),
+            str(told["reason"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import PCollection
+from apache_beam.runners.runner import PipelineResult
 
 from pipelines.gates.release_gates import ReleaseGates
+from pipelines.log import tell_problem
 from pipelines.plan import ReleasePlan
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
 from pipelines.run.baselines import fit_baselines
 from pipelines.run.key_storage import store_public_keys
 from pipelines.run.local_blocks import block_folder, full_disk_told
-from pipelines.run.options import bounding_ram, is_local, time_limit
+from pipelines.run.options import bounding_ram, is_local, scratch, time_limit
 from pipelines.run.periods import ReleasePeriod
 from pipelines.run.progress import progress
 from pipelines.run.shards import StageTable, read_staged, staged_files
@@ -39,7 +42,7 @@ from transforms.plan import TablePlan
 from transforms.private_metrics import Numbers, private_numbers
 from transforms.ptransforms import GATHER_BYTES, DrawTables
 from transforms.rows import canonical_type
-from transforms.worker_errors import shown_texts
+from transforms.worker_errors import kind_of, shown_texts
 
 SHARD_BYTES = 32 << 20
 """Input per unit shard, as long as there are no more than `FEW_SHARDS`."""
@@ -181,7 +184,7 @@ def start(
     """
     tables = store_public_keys(checked.plan.tables, str(folder))
     checked = replace(checked, plan=replace(checked.plan, tables=tables))
-    with full_disk_told(folder):
+    with full_disk_told(folder if isinstance(folder, Path) else scratch(options) or folder):
         _run_pipeline(checked, key, folder, options, keep_metrics)
 
 
@@ -228,7 +231,17 @@ def input_pipeline(
     with shown, shown_texts() if is_here else nullcontext():
         result = run_pipeline(pipeline, time_limit(options))
     if keep_metrics is not None and result is not None:
-        keep_metrics(private_numbers(result))
+        _keep(result, keep_metrics)
+
+
+def _keep(result: PipelineResult, keep_metrics: KeepMetrics) -> None:
+    """Passes metrics on; what is drawn is not lost where a runner has none to tell."""
+    try:
+        numbers = private_numbers(result)
+    except Exception as error:
+        tell_problem(f"the runner does not tell its metrics: {kind_of(error)}")
+    else:
+        keep_metrics(numbers)
 
 
 def unit_shards(input_bytes: int) -> int:

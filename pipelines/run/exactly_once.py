@@ -36,7 +36,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines import clock, log
 from pipelines.gates.release_gates import ReleaseGates
-from pipelines.ledger import LedgerError, Release
+from pipelines.ledger import LedgerError, Release, ReleaseKey
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import plan_file
 from pipelines.publication.completeness import NOT_LOOKED_AT, Completeness
@@ -63,7 +63,8 @@ class Run:
         published: The released tables; none where the values as drawn are gone.
         is_new: Whether this run published it; else it was there already.
         completeness: What gates found, as it is published.
-        without_report: Why there is no page where one was asked for; None otherwise.
+        without_report: Why there is no page where one was asked for, or no list of releases; None
+            otherwise.
         report: The page; None if there is none.
     """
 
@@ -130,7 +131,7 @@ def run_release(
         steps.check_disk(options)
         is_new = steps.found is None or steps.found.state != "published"
         state = "not reserved" if steps.found is None else steps.found.state
-        log.say("looked", f"{steps.key} is {state}", steps.key, state=state)
+        log.say("looked", f"{steps.key} is {state}", state=state)
         steps.reserve()
         steps.draw(options, replace_attempt)
         if detach:
@@ -183,6 +184,7 @@ def _steps(
         period = read_period(release.spec.period, text)
     except PeriodError as error:
         raise RunError(str(error)) from None
+    log.is_about(ReleaseKey(release.spec.release, period.name))
     release = replace(release, placeholders=period.placeholders)
     outlet = release_outlet(release, period)
     planned = plan_file(release, plan)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pipelines.run.interrupts import noted_interrupts
 from pipelines.spec import ConfigError
 from pipelines.storage.errors import StorageError
 from pipelines.storage.storage import Storage
+from transforms.worker_errors import kind_of
 
 
 class RunError(Exception):
@@ -45,11 +45,7 @@ def failures(kept_in: Storage, what: str, outcome: str) -> Iterator[None]:
 
 def _what_failed(error: BaseException, kept_in: Storage, what: str, outcome: str) -> str:
     """Keeps the details of a failure, if that can be, and returns what may be said of it."""
-    kind = type(error).__name__
-    if isinstance(error, OSError) and error.errno is not None:
-        # The text of an error number, which the error itself may say together with anything.
-        kind += f" ({os.strerror(error.errno)})"
-    said = f"{what} failed with {kind}; {outcome}"
+    said = f"{what} failed with {kind_of(error)}; {outcome}"
     details = kept_in.where("error.txt")
     try:
         kept_in.write("error.txt", "".join(traceback.format_exception(error)).encode())

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +94,13 @@ class GcsOutlet:
         files = tuple(sorted(path.name for path in publication.iterdir()))
         self._point(Pointer(key.series, key.period, key.version, digest, files))
 
-    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> None:
+    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> str | None:
         """Swaps the index beside the prefix; see `Outlet`."""
-        with suppress(StorageError, AccountingError):
+        try:
             write_gcs_index(self.folder.parent, withdrawn)
+        except (StorageError, AccountingError) as error:
+            return str(error)
+        return None
 
     @property
     def name(self) -> str:

@@ -88,9 +88,8 @@ def check_disk(release: LoadedRelease, input_bytes: int, options: PipelineOption
     needed, free = input_bytes // INPUT_PER_BLOCKS, shutil.disk_usage(place).free
     if free < needed:
         message = (
-            f"{place} has {free / 1e6:,.0f} MB of free space, and this release takes about "
-            f"{needed / 1e6:,.0f} MB of it while it runs; allowed: more space, or a folder on "
-            "another disk"
+            f"{place} has {free / 1e6:,.0f} MB of free space, and this release may take more while "
+            "it runs: a third of its input; allowed: more space, or a folder on another disk"
         )
         raise release.refusal(("output", "staging"), message)
 

@@ -49,11 +49,14 @@ class Outlet(Protocol):
             key: Which release it is. It never takes the place of a later version.
         """
 
-    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> None:
+    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> str | None:
         """Writes the index of this release and those beside it; none is out because of it.
 
         Args:
             withdrawn: Releases that are known to be withdrawn.
+
+        Returns:
+            Why it is not written; None if it is.
         """
 
     @property
@@ -123,9 +126,9 @@ class LocalOutlet:
         del key  # The lock of the staging keeps other versions out.
         promote(publication, self.place)
 
-    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> None:
+    def list_releases(self, withdrawn: Sequence[Withdrawn] = ()) -> str | None:
         """Writes the index beside the folder; see `Outlet`."""
-        list_releases(self.place.parent, withdrawn)
+        return list_releases(self.place.parent, withdrawn)
 
     @property
     def name(self) -> str:

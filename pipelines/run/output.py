@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.content import Content
 from pipelines.publication.place import building_folder, put_in_place
 from pipelines.publication.release_files import release_digest, write_release
-from pipelines.publication.series_index import write_index
+from pipelines.publication.series_index import INDEX_FILE, write_index
 from pipelines.publication.withdrawn import Withdrawn
 from pipelines.storage.storage import Where
 from transforms.accounting import AccountingError
@@ -89,15 +88,25 @@ def promote(publication: Path, folder: Path) -> None:
         put_in_place(building, folder, replace=True)
 
 
-def list_releases(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> None:
+def list_releases(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> str | None:
     """Writes the index of the releases in a folder; that they are out does not depend on it.
 
     Args:
         folder: The folder.
         withdrawn: Releases that are known to be withdrawn.
+
+    Returns:
+        Why it is not written; None if it is.
     """
-    with suppress(OSError, AccountingError):
-        write_index(folder, withdrawn)
+    path = folder / INDEX_FILE
+    try:
+        if write_index(folder, withdrawn) is None:
+            return f"{path} is no index of releases, and stays"
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    except AccountingError as error:
+        return f"{path} cannot be written: {error}"
+    return None
 
 
 def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

@@ -39,6 +39,7 @@ class Publishing:
         staging: The staging of the release.
         with_report: Whether an HTML page is published with the tables.
         without_report: Why there is none, though there should be; None otherwise.
+        without_index: Why the list of releases beside it is not as it should be; None if it is.
     """
 
     ledger: ReleaseLedger
@@ -48,6 +49,7 @@ class Publishing:
     staging: ReleaseStaging
     with_report: bool
     without_report: str | None = field(default=None, init=False)
+    without_index: str | None = field(default=None, init=False)
 
     def publish(
         self, found: Release, earlier: Sequence[ReleaseKey]
@@ -87,7 +89,7 @@ class Publishing:
             reason = f"corrected by version {found.key.version}: {found.reason}"
             self.ledger.ledger.withdraw(key, reason)
             log.say("withdrawn", f"{key} is withdrawn", key)
-        self.outlet.list_releases(self.ledger.withdrawn)
+        self.without_index = self.outlet.list_releases(self.ledger.withdrawn)
         if self.with_report and self.gates.period.every is not None:
             self.without_report = self.without_report or self.outlet.add_index_page()
         if not rendered:
@@ -121,7 +123,6 @@ class Publishing:
         log.say(
             "published",
             f"{found.key} is in {self.outlet.place}",
-            found.key,
             place=str(self.outlet.place),
             publication_sha256=found.publication,
         )

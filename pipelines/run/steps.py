@@ -56,7 +56,8 @@ class RunSteps:
         with_report: Whether an HTML page is published with the tables.
         detach: Whether it ends when workers are launched; `take_up` goes on when they are done.
         keep_metrics: Told of the metrics of workers that were waited for; None for nobody.
-        without_report: Why there is none, though there should be; None otherwise.
+        without_report: Why there is none, or no list of releases, though there should be; None
+            otherwise.
         key: Which release it is; its version is known after `aim`.
         reason: Why it is a correction; empty for none.
         found: The release in the ledger; None while it is not reserved.
@@ -103,6 +104,7 @@ class RunSteps:
         aim = Aim.of(book, first, self.planned.plan_hash, correct)
         self.key, self.reason, self.found = aim.key, aim.reason, aim.found
         self._is_known, self._earlier = aim.is_known, aim.earlier
+        log.is_about(self.key)
 
     def look(self, correct: str | None) -> None:
         """Finds out what there is to do, and whether it can be done; changes nothing.
@@ -146,15 +148,17 @@ class RunSteps:
         """
         if self._is_drawn:
             return
+        was = self.found
         request = self.ledger.request(
             self.plan, self.planned, self.period, self.key.version, self.reason
         )
         self.ledger.make_folder()
         self.found = self.ledger.ledger.reserve(request, self.ledger.policy_for(request))
+        if was is not None:
+            return
         log.say(
             "charged",
             f"{self.key} is charged",
-            self.key,
             epsilon=self.plan.cost.prices[0].epsilon,
             delta=self.plan.cost.prices[0].delta,
             plan_sha256=self.planned.plan_hash,
@@ -209,7 +213,7 @@ class RunSteps:
             raise
         staging.remove(dead)
         self.ledger.remember(found)
-        log.say("drawing", f"{self.key} is drawn", self.key, attempt=attempt)
+        log.say("drawing", f"attempt {attempt} to draw {self.key} begins", attempt=attempt)
         try:
             shards = staging.shards(attempt)
             if self.detach:
@@ -275,7 +279,7 @@ class RunSteps:
             self.ledger, self.plan, self.gates, self.outlet, self.staging, self.with_report
         )
         self.found, published = publishing.publish(self._known(), self._earlier)
-        self.without_report = publishing.without_report
+        self.without_report = publishing.without_report or publishing.without_index
         return published
 
     def _launch(
@@ -285,7 +289,7 @@ class RunSteps:
         assert self._checked is not None
         start(self._checked, secret, shards, options)
         self.staging.note_launch(attempt, Launched(drawn_keys(self._checked), self._passed))
-        log.say("launched", f"{self.key} is launched", self.key, attempt=attempt)
+        log.say("launched", f"{self.key} is launched", attempt=attempt)
         self.found = self.ledger.ledger.book().releases[self.key]
 
     def _tell_drawn(self, attempt: int, digest: str | None) -> None:
@@ -293,7 +297,7 @@ class RunSteps:
         assert digest is not None
         self.staging.drop_shards(attempt)
         self.found = self.ledger.ledger.drawn(self.key, attempt, digest)
-        log.say("drawn", f"{self.key} is frozen", self.key, attempt=attempt, draw_sha256=digest)
+        log.say("drawn", f"{self.key} is frozen", attempt=attempt, draw_sha256=digest)
 
     @property
     def _is_drawn(self) -> bool:

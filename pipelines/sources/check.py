@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.sources.always_null import always_null
 from pipelines.sources.bigquery import BigQueryInput, check_bigquery
-from pipelines.sources.files import InputError
+from pipelines.sources.files import InputError, shown_path
 from pipelines.sources.inputs import Input, InputFile, Schema, input_schemas, match_files
 from pipelines.sources.one_schema import type_of_all_files
 from pipelines.spec import KeyPath, LoadedRelease, ProblemList, Role, did_you_mean
@@ -146,12 +146,12 @@ def _problems(
         if column not in schema:
             if column not in optional:
                 known = _known(release, schema, path, column, types=at is not None)
-                yield path, f"no column {column!r} in {file.path}{known}", at
+                yield path, f"no column {column!r} in {shown_path(file.path)}{known}", at
             continue
         try:
             check_type(column, schema[column], role)
         except TypeError as error:
-            yield path, f"{error}, in {file.path}", at
+            yield path, f"{error}, in {shown_path(file.path)}", at
     for path, message in _unwritable(release, schema, file):
         yield path, message, None
 
@@ -193,8 +193,8 @@ def _unwritable(
         if schema.get(column) in (pl.Binary, pl.Duration):
             yield (
                 path,
-                f"column {column!r} has the type {schema[column]} in {file.path}, which csv "
-                "cannot hold; allowed: other keys, or only parquet in output.formats",
+                f"column {column!r} has the type {schema[column]} in {shown_path(file.path)}, "
+                "which csv cannot hold; allowed: other keys, or only parquet in output.formats",
             )
 
 
@@ -208,6 +208,6 @@ def _differences(
         if canonical_type(column, schema[column]) not in (expected, pl.Null):
             yield (
                 path,
-                f"column {column!r} has the type {schema[column]} in {file.path}; "
+                f"column {column!r} has the type {schema[column]} in {shown_path(file.path)}; "
                 f"allowed: {first[column]}, as in the other files",
             )

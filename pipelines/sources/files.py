@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import BinaryIO
@@ -15,8 +16,26 @@ from transforms.worker_errors import NoValuesError
 _PLAIN = CompressionTypes.UNCOMPRESSED
 
 
+_FOLDER_VALUE = re.compile(r"(?<=/)([^/=]+)=(?!\d{4}-\d\d(?:-\d\d)?/)[^/]*(?=/)", re.ASCII)
+
+
 class InputError(NoValuesError):
-    """An input file is missing, unreadable, or does not have the columns that it should."""
+    """An input file is missing, unreadable, or does not have the columns that it should.
+
+    Its text names files as `shown_path` does.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shown_path(text))
+
+
+def shown_path(path: str) -> str:
+    """Returns the path of a file without values of rows, or a text with paths in it.
+
+    A folder `user=ada` holds the rows of Ada, so it is shown as `user=*`. Dates and months are
+    shown: whoever is to mend a file has to know which one it is.
+    """
+    return _FOLDER_VALUE.sub(r"\1=*", path)
 
 
 def open_file(path: str) -> BinaryIO:

@@ -9,7 +9,7 @@ TOLD = [
     Mutant(
         "errors_of_workers_keep_the_one_that_was_handled",
         "transforms/worker_errors.py",
-        "                told = _told(error)\n            raise told\n",
+        "                raised = error\n            raise _told(raised)\n",
         "                raise _told(error) from None\n",
         (f"{WORKER_ERRORS}::test_no_text_and_no_cause_is_left[quote_it-Yielding]",),
     ),
@@ -30,8 +30,8 @@ TOLD = [
     Mutant(
         "readers_are_not_told_of_withdrawn_releases",
         "pipelines/run/endings.py",
-        "                outlet.list_releases(of_release.withdrawn)\n",
-        "",
+        "                untold = outlet.list_releases(of_release.withdrawn)\n",
+        "                untold = None\n",
         (f"{WITHDRAWN}::test_a_withdrawn_release_stays_as_it_is_and_the_index_says_why",),
     ),
     Mutant(
@@ -47,6 +47,20 @@ TOLD = [
         "self.outlet.list_releases(self.ledger.withdrawn)",
         "self.outlet.list_releases()",
         (f"{WITHDRAWN}::test_readers_of_an_old_copy_learn_that_it_was_corrected",),
+    ),
+    Mutant(
+        "whoever_withdraws_is_not_told_that_readers_are_not",
+        "pipelines/run/endings.py",
+        "return Ended(ended, untold, without_page)",
+        "return Ended(ended, None, without_page)",
+        (f"{WITHDRAWN}::test_whoever_withdraws_learns_that_readers_are_not_told",),
+    ),
+    Mutant(
+        "paths_show_whose_rows_a_file_has",
+        "pipelines/sources/files.py",
+        'return _FOLDER_VALUE.sub(r"\\1=*", path)',
+        "return path",
+        ("tests/pipelines/test_shown_paths.py::test_no_message_of_a_run_names_whose_folder_it_is",),
     ),
     Mutant(
         "workers_with_other_code_draw",

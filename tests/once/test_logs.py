@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import time
 from contextlib import redirect_stderr
 from datetime import datetime
@@ -41,7 +40,6 @@ def same_each_time(found):
 def text_again():
     yield
     log.set_format("text")
-    sys.excepthook = sys.__excepthook__
 
 
 def test_a_run_says_how_far_it_is(tmp_path):
@@ -50,7 +48,7 @@ def test_a_run_says_how_far_it_is(tmp_path):
     events = ["began", "looked", "charged", "drawing", "drawn", "published", "ended"]
     assert [line["event"] for line in found] == events
     named = {"series": "r", "period": "2026-W46", "version": 1}
-    for line in found[1:-1]:
+    for line in found[1:]:
         assert {name: line[name] for name in RELEASE} == named
     charged, ended = found[2], found[-1]
     assert charged["epsilon"] == pytest.approx(1, abs=0.01)
@@ -101,6 +99,8 @@ def test_a_correction_says_what_it_withdraws(tmp_path):
     found, _ = logged("run", config, "--no-report", "--correct", "rows were missing")
     (withdrawn,) = (line for line in found if line["event"] == "withdrawn")
     assert withdrawn["version"] == 1
+    assert {line["version"] for line in found[1:] if line is not withdrawn} == {2}
+    assert found[-1]["version"] == 2
 
 
 def test_what_is_wrong_is_a_line_too(tmp_path):
@@ -147,6 +147,50 @@ def test_a_crash_is_logged_by_its_kind_and_place(tmp_path):
     assert found[-1]["message"] == "ValueError at <string>:3"
     assert found[-1]["severity"] == "CRITICAL"
     assert SECRET not in done.stderr + done.stdout
+
+
+def test_a_problem_names_the_release_once_it_is_known(tmp_path):
+    config = write_weekly(tmp_path)
+    config.write_text(config.read_text().replace("user, eps", "usr, eps"))
+    found, _ = logged("run", config, "--period", "2026-W46")
+    (problem,) = (line for line in found if line["event"] == "problem")
+    assert (problem["series"], problem["period"]) == ("r", "2026-W46")
+
+
+def test_a_rerun_does_not_log_the_charge_again(tmp_path, monkeypatch):
+    config = write_release(tmp_path)
+    with monkeypatch.context() as failing:
+        failing.setattr("pipelines.run.drawing._run_pipeline", lambda *_: 1 / 0)
+        first, _ = logged("run", config, "--no-report")
+    second, _ = logged("run", config, "--no-report")
+    events = [line["event"] for line in (*first, *second)]
+    assert events.count("charged") == 1
+    assert [line["attempt"] for line in second if line["event"] == "drawing"] == [2]
+
+
+def test_an_ending_is_logged(tmp_path):
+    config = write_release(tmp_path)
+    command("run", config, "--no-report")
+    found, _ = logged("withdraw", config, "--reason", "wrong")
+    assert [line["event"] for line in found] == ["began", "withdrawn", "ended"]
+    assert found[1]["period"] == "all"
+
+
+def test_a_thread_that_crashes_is_logged_without_its_text(tmp_path):
+    program = (
+        "import threading\n"
+        "def fail():\n"
+        f"    raise ValueError('{SECRET}')\n"
+        "from pipelines.commands import planning\n"
+        "from pipelines import cli, log\n"
+        "log.set_format('json')\n"
+        "thread = threading.Thread(target=fail)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    done = command(program=program)
+    (line,) = lines(done.stderr)
+    assert (line["event"], line["message"]) == ("crashed", "ValueError at <string>:3")
 
 
 def test_the_environment_may_ask_for_it(tmp_path, monkeypatch):

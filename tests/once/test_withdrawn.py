@@ -52,6 +52,21 @@ def test_a_withdrawn_release_stays_as_it_is_and_the_index_says_why(config, tmp_p
     assert [one.problems for one in verify_folder(tmp_path)] == [(), ()]
 
 
+def test_whoever_withdraws_learns_that_readers_are_not_told(config, tmp_path):
+    run(config)
+    (tmp_path / "releases.json").write_text("[]")
+    done = command("withdraw", config, "--reason", "wrong")
+    assert done.returncode == 1
+    assert done.stdout == "r@all is withdrawn; its charge is spent\n"
+    assert "readers are not told: " in done.stderr
+    assert "releases.json is no index of releases, and stays" in done.stderr
+    (tmp_path / "releases.json").unlink()
+    again = command("withdraw", config, "--reason", "other words")
+    assert again.returncode == 0
+    assert again.stdout == "r@all is withdrawn, as before (wrong); its charge is spent\n"
+    assert [reason for _, _, reason in told(tmp_path)] == ["wrong"]
+
+
 def test_readers_of_an_old_copy_learn_that_it_was_corrected(config, tmp_path):
     run(config)
     copy = shutil.copytree(tmp_path / "out", tmp_path / "copies" / "out")
@@ -102,7 +117,8 @@ def test_the_page_of_a_series_says_it_beside_the_release(tmp_path):
     withdraw(config, "wrong <b>file</b>", "2026-W45")
     text = page.read_text()
     assert text.count("withdrawn: wrong &lt;b&gt;file&lt;/b&gt;") == 1
-    assert text.index("2026-W45</a>") < text.index("withdrawn: wrong")
+    (row,) = (one for one in text.split("<tr>") if "2026-W45</a>" in one)
+    assert "withdrawn: wrong" in row
 
 
 @pytest.mark.parametrize(
@@ -111,6 +127,12 @@ def test_the_page_of_a_series_says_it_beside_the_release(tmp_path):
 )
 def test_an_index_that_is_none_tells_of_nothing(content):
     assert withdrawn_in(content) == []
+
+
+def test_what_cannot_be_read_of_an_index_does_not_hide_the_rest():
+    told = Withdrawn("r", "all", 1, "ab" * 32, "a")
+    content = json.dumps({"withdrawn": [3, {"series": "r"}, told.to_dict(), None]})
+    assert withdrawn_in(content.encode()) == [told]
 
 
 def test_the_last_reason_of_a_release_counts():

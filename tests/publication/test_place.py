@@ -1,5 +1,6 @@
 """A release is put in its place in one step, whoever else publishes there or died there."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from publications import drawn_values, facts, planned, publish, write_config
 
+from pipelines.publication import place
 from pipelines.publication.place import (
     TakenError,
     aside_of,
@@ -211,3 +213,16 @@ def test_replacing_at_once_leaves_one_whole_release(tmp_path):
     assert failed == []
     assert verify_release(tmp_path / "out").problems == ()
     assert hidden(tmp_path) == []
+
+
+def test_a_folder_that_somebody_keeps_locked_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(place, "LOCK_SECONDS", 0.05)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(TimeoutError, match="keeps it locked"), locked(tmp_path):
+            pass
+    finally:
+        os.close(handle)
+    with locked(tmp_path):
+        pass

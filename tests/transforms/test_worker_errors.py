@@ -81,6 +81,30 @@ def test_the_reason_of_an_operating_system_is_said():
     assert SECRET not in text
 
 
+@pytest.mark.parametrize("number", [SECRET, 10**30, -1, None, 1.5])
+def test_a_number_that_is_none_of_a_system_is_left_out(number):
+    def fail():
+        error = OSError(2, SECRET)
+        error.errno = number
+        raise error
+
+    error = raised(Returning, fail)
+    assert str(error).startswith("FileNotFoundError in fail")
+    assert SECRET not in "".join(traceback.format_exception(error, chain=True))
+
+
+def test_what_was_handled_before_an_error_without_values_is_not_told():
+    def fail():
+        try:
+            quote_it()
+        except ValueError:
+            raise NoValuesError("the file is damaged")  # noqa: B904
+
+    with pytest.raises(NoValuesError) as info:
+        list(Yielding(fail).process(1))
+    assert SECRET not in "".join(traceback.format_exception(info.value, chain=True))
+
+
 def test_a_panic_of_polars_is_told_without_its_text():
     def fail():
         raise pl.exceptions.PanicException(SECRET)
