@@ -194,8 +194,8 @@ MANIFESTS = [
     Mutant(
         "nobody_waits_for_the_lock",
         "pipelines/publication/place.py",
-        "fcntl.flock(handle, fcntl.LOCK_EX)\n",
-        "fcntl.flock(handle, fcntl.LOCK_SH)\n",
+        "        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except Blocking",
+        "        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)\n    except Blocking",
         (f"{PLACE}::test_a_lock_keeps_others_out",),
     ),
     Mutant(

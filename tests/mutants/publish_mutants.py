@@ -30,8 +30,8 @@ PUBLISHING = [
     Mutant(
         "an_error_message_has_data",
         "pipelines/run/failures.py",
-        "    kind = type(error).__name__\n",
-        "    kind = repr(error)\n",
+        "failed with {kind_of(error)}; {outcome}",
+        "failed with {error!r}; {outcome}",
         (f"{GAPS}::test_a_failed_run_hides_what_failed",),
     ),
     Mutant(
