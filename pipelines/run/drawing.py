@@ -25,6 +25,7 @@ from pipelines.run.options import bounding_ram, is_local, scratch, time_limit
 from pipelines.run.periods import ReleasePeriod
 from pipelines.run.progress import progress
 from pipelines.run.shards import StageTable, read_staged, staged_files
+from pipelines.run.sizes import partition_shards, task_bytes, unit_shards
 from pipelines.run.staged_list import ListStaged, check_staged
 from pipelines.run.waiting import run_pipeline
 from pipelines.run.window import Window, check_window, input_window
@@ -40,25 +41,9 @@ from pipelines.storage.storage import Where
 from transforms.hashing import HashKey
 from transforms.plan import TablePlan
 from transforms.private_metrics import Numbers, private_numbers
-from transforms.ptransforms import GATHER_BYTES, DrawTables
+from transforms.ptransforms import DrawTables
 from transforms.rows import canonical_type
 from transforms.worker_errors import kind_of, shown_texts
-
-SHARD_BYTES = 32 << 20
-"""Input per unit shard, as long as there are no more than `FEW_SHARDS`."""
-
-FEW_SHARDS = 4096
-"""From here on shards grow first: each batch of rows sends an element to every one of them."""
-
-LARGE_SHARD_BYTES = 128 << 20
-"""Input per unit shard of a large input."""
-
-FEW_TASKS = 4096
-"""From here on reading tasks grow first, as each may send an element to every shard."""
-
-SHARD_PARTITIONS = 1_000_000
-"""Public partitions per partition shard."""
-
 
 KeepMetrics = Callable[[Numbers], None]
 """What is done with the metrics of workers, which are exact numbers about private rows."""
@@ -242,23 +227,6 @@ def _keep(result: PipelineResult, keep_metrics: KeepMetrics) -> None:
         tell_problem(f"the runner does not tell its metrics: {kind_of(error)}")
     else:
         keep_metrics(numbers)
-
-
-def unit_shards(input_bytes: int) -> int:
-    """Returns the number of unit shards for an input: a power of two, from 16 to 65536."""
-    few = min(FEW_SHARDS, max(16, 1 << (input_bytes // SHARD_BYTES).bit_length()))
-    return min(1 << 16, max(few, 1 << (input_bytes // LARGE_SHARD_BYTES).bit_length()))
-
-
-def task_bytes(input_bytes: int) -> int:
-    """Returns how much of a file is at least read at once: at most a full batch."""
-    return min(GATHER_BYTES, input_bytes // FEW_TASKS)
-
-
-def partition_shards(tables: Sequence[TablePlan]) -> int:
-    """Returns the number of partition shards: a power of two, from 4 to 256."""
-    largest = max(table.public_keys.height if table.public_keys else 0 for table in tables)
-    return min(256, max(4, 1 << (largest // SHARD_PARTITIONS).bit_length()))
 
 
 def _run_pipeline(

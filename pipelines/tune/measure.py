@@ -11,9 +11,10 @@ import polars as pl
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.run.drawing import CheckedInput, input_pipeline, unit_shards
+from pipelines.run.drawing import CheckedInput, input_pipeline
 from pipelines.run.key_storage import store_public_keys
 from pipelines.run.shards import DrawnTwiceError
+from pipelines.run.sizes import unit_shards
 from pipelines.same_code import OnSameCode
 from pipelines.sources.files import write_whole
 from pipelines.tune.plan import TuningPlan, histogram_noise

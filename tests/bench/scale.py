@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from pipelines import synthetic
 from pipelines.plan import plan_release
-from pipelines.run.drawing import task_bytes, unit_shards
+from pipelines.run.sizes import task_bytes, unit_shards
 from pipelines.sources.read_rows import TASK_BYTES
 from pipelines.spec import load_release
 from transforms.dofns import THREADS

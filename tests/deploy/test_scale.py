@@ -14,7 +14,7 @@ import scale
 
 import transforms as dp
 from pipelines.plan import plan_release
-from pipelines.run.drawing import task_bytes, unit_shards
+from pipelines.run.sizes import task_bytes, unit_shards
 from pipelines.spec import load_release
 from transforms.private_metrics import private_numbers
 from transforms.ptransforms import GATHER_BYTES

@@ -16,10 +16,10 @@ from small_release import checked, problems, write_config
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
 from pipelines.run import drawing
-from pipelines.run.drawing import unit_shards
 from pipelines.run.exactly_once import run_release
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.run.periods import read_period
+from pipelines.run.sizes import unit_shards
 from pipelines.sources import bigquery
 from pipelines.sources.bigquery import BigQueryInput, ReadBigQuery, rows_to_table
 from pipelines.sources.check import release_input

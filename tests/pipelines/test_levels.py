@@ -10,8 +10,8 @@ from small_release import DOCUMENTS
 
 from pipelines.plan import plan_release
 from pipelines.run import key_storage
-from pipelines.run.drawing import partition_shards
 from pipelines.run.exactly_once import run_release
+from pipelines.run.sizes import partition_shards
 from pipelines.run.staging import ReleaseStaging
 from pipelines.show import show_table
 from pipelines.spec import load_release
