@@ -2,7 +2,9 @@
 
 Reserve and draw, wait, publish: the same two Cloud Run jobs as in deploy/schedule, under the same
 accounts. A task that runs again is harmless: the ledger lets a release be drawn once. If a job on
-Dataflow failed, trigger the DAG for the same interval with the number of its attempt.
+Dataflow failed, trigger the DAG for the same interval with the number of its attempt. Corrections
+are made by hand (deploy/README.md): of one that is refused, publish would find the version before,
+and the run would look done.
 
 Airflow 3 with the google provider. Variables: dp_release_project, dp_release_region.
 """
@@ -17,7 +19,7 @@ from airflow.providers.standard.sensors.python import PythonSensor
 from airflow.sdk import DAG, Param
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-CONFIG = "configs/emoji_weekly.yaml"
+CONFIG = "configs/live/emoji_weekly.yaml"
 PERIOD = "{{ data_interval_start.strftime('%G-W%V') }}"
 JOB = "dp-emoji-weekly-{{ data_interval_start.strftime('%G-w%V') }}"
 PROJECT = "{{ var.value.dp_release_project }}"

@@ -2,21 +2,22 @@
 locals {
   accounts = {
     scheduler    = "starts the workflow"
-    orchestrator = "runs the jobs of a release in order and waits"
+    orchestrator = "runs the jobs of a release in order, waits, and looks whether it is out"
     launcher     = "reserves; reads schemas; starts workers, or draws on one machine"
     worker       = "reads raw data and stages noisy values"
     publisher    = "renders staged values and publishes them"
   }
   access = {
-    "launcher/raw"      = "roles/storage.objectViewer"
-    "launcher/staging"  = "roles/storage.objectUser"
-    "launcher/ledger"   = "roles/storage.objectUser"
-    "launcher/public"   = "roles/storage.objectViewer"
-    "worker/raw"        = "roles/storage.objectViewer"
-    "worker/staging"    = "roles/storage.objectUser"
-    "publisher/staging" = "roles/storage.objectUser"
-    "publisher/ledger"  = "roles/storage.objectUser"
-    "publisher/public"  = "roles/storage.objectUser"
+    "launcher/raw"        = "roles/storage.objectViewer"
+    "launcher/staging"    = "roles/storage.objectUser"
+    "launcher/ledger"     = "roles/storage.objectUser"
+    "launcher/public"     = "roles/storage.objectViewer"
+    "worker/raw"          = "roles/storage.objectViewer"
+    "worker/staging"      = "roles/storage.objectUser"
+    "publisher/staging"   = "roles/storage.objectUser"
+    "publisher/ledger"    = "roles/storage.objectUser"
+    "publisher/public"    = "roles/storage.objectUser"
+    "orchestrator/public" = "roles/storage.objectViewer"
   }
   buckets = {
     raw     = google_storage_bucket.raw.name

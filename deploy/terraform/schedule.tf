@@ -1,3 +1,7 @@
+locals {
+  watched = { for name, one in var.releases : name => one if one.every != null }
+}
+
 resource "google_workflows_workflow" "release" {
   name                = "dp-release"
   region              = var.region
@@ -56,8 +60,34 @@ resource "google_cloud_scheduler_job" "release" {
   }
 }
 
+# Looks every six hours whether the releases that are due are published. No condition on metrics can
+# wait for a week: an absence lasts at most 23.5 hours there.
+resource "google_cloud_scheduler_job" "watch" {
+  for_each         = local.watched
+  name             = "dp-release-watch-${each.key}"
+  description      = "Fails if a release of ${each.value.config} is due and is not published."
+  region           = var.region
+  schedule         = "30 */6 * * *"
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "180s"
+  retry_config {
+    retry_count = 3
+  }
+  http_target {
+    http_method = "POST"
+    uri         = "https://workflowexecutions.googleapis.com/v1/${google_workflows_workflow.release.id}/executions"
+    headers     = { "Content-Type" = "application/json" }
+    body = base64encode(jsonencode({
+      argument = jsonencode({ config = each.value.config, every = each.value.every, due_hours = each.value.due_hours })
+    }))
+    oauth_token {
+      service_account_email = google_service_account.this["scheduler"].email
+    }
+  }
+}
+
 resource "google_monitoring_alert_policy" "failed" {
-  display_name          = "dp-release: a release failed"
+  display_name          = "dp-release: a release failed, or is not there"
   combiner              = "OR"
   notification_channels = var.notification_channels
   conditions {
@@ -70,6 +100,29 @@ resource "google_monitoring_alert_policy" "failed" {
       aggregations {
         alignment_period   = "300s"
         per_series_aligner = "ALIGN_DELTA"
+      }
+    }
+  }
+  documentation {
+    content = "See the run-book in deploy/README.md."
+  }
+}
+
+# Whoever looks has to be looked after: no execution succeeds where schedules are paused or broken.
+resource "google_monitoring_alert_policy" "silent" {
+  count                 = length(local.watched) > 0 ? 1 : 0
+  display_name          = "dp-release: no execution has succeeded for a day"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+  conditions {
+    display_name = "no execution of the workflow succeeds"
+    condition_absent {
+      filter   = "resource.type = \"workflows.googleapis.com/Workflow\" AND resource.labels.workflow_id = \"${google_workflows_workflow.release.name}\" AND metric.type = \"workflows.googleapis.com/finished_execution_count\" AND metric.labels.status = \"SUCCEEDED\""
+      duration = "84600s" # 23.5 hours, the most that there is
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
       }
     }
   }

@@ -28,16 +28,21 @@ variable "dataflow_image" {
 
 variable "releases" {
   type = map(object({
-    config   = string                # configs/emoji_weekly.yaml, in the image
-    cron     = string                # 0 5 * * 2: on Tuesdays at five, in the time zone below
-    every    = optional(string)      # day, week or month, as the config's period; none without one
-    dataflow = optional(bool, false) # on Dataflow; otherwise on one machine
+    config    = string                # configs/live/emoji_weekly.yaml, in the image
+    cron      = string                # 0 5 * * 2: on Tuesdays at five, in the time zone below
+    every     = optional(string)      # day, week or month, as the config's period; none without one
+    dataflow  = optional(bool, false) # on Dataflow; otherwise on one machine
+    due_hours = optional(number, 72)  # after the end of a period, until its release has to be there
   }))
   description = "What is released when."
   default     = {}
   validation {
     condition     = alltrue([for one in values(var.releases) : contains(["day", "week", "month"], coalesce(one.every, "day"))])
     error_message = "every must be day, week or month, or left out."
+  }
+  validation {
+    condition     = alltrue([for one in values(var.releases) : one.due_hours > 0])
+    error_message = "due_hours must be positive."
   }
 }
 

@@ -58,12 +58,12 @@ def test_it_draws_then_waits_then_publishes(dag):
 
 def test_the_arguments_are_those_of_the_workflow(dag):
     assert arguments(dag, "draw") == [
-        *("run", "configs/emoji_weekly.yaml", "--detach", "--json", "--period", "2026-W47"),
+        *("run", "configs/live/emoji_weekly.yaml", "--detach", "--json", "--period", "2026-W47"),
         *("--dataflow", "/etc/dp-release/dataflow.yaml"),
         *("--", "--job_name=dp-emoji-weekly-2026-w47"),
     ]
     assert arguments(dag, "publish") == [
-        *("publish", "configs/emoji_weekly.yaml", "--json", "--period", "2026-W47")
+        *("publish", "configs/live/emoji_weekly.yaml", "--json", "--period", "2026-W47")
     ]
 
 

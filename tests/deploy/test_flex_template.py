@@ -36,7 +36,7 @@ def test_the_metadata_is_what_dataflow_knows():
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
-        ("config", "configs/emoji_weekly.yaml", "gs://elsewhere/release.yaml"),
+        ("config", "configs/live/emoji_weekly.yaml", "gs://elsewhere/release.yaml"),
         ("period", "2026-W46", "last week"),
         ("period", "2026-11-09", "2026-W4"),
         ("bounding_ram", "16GB", "16"),
@@ -69,6 +69,9 @@ def test_the_launch_is_what_dataflow_knows_and_gives_what_the_metadata_asks():
     given = launch.launch_parameter.parameters
     assert set(given) <= parameters.keys()
     assert {name for name, one in parameters.items() if not one.get("isOptional")} <= set(given)
+    (pattern,) = parameters["period"]["regexes"]
+    assert re.fullmatch(pattern, given["period"])
+    assert launch.launch_parameter.job_name == f"dp-emoji-weekly-{given['period'].lower()}"
     environment = launch.launch_parameter.environment
     assert environment.ip_configuration == dataflow.WorkerIPAddressConfiguration.WORKER_IP_PRIVATE
     assert environment.kms_key_name

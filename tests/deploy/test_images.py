@@ -110,7 +110,7 @@ def command(*arguments):
 
 def test_parameters_become_a_launch_and_all_else_goes_to_beam():
     given = command(
-        "--config=configs/emoji_weekly.yaml",
+        "--config=configs/live/emoji_weekly.yaml",
         *("--period", "2026-W46"),
         "--replace_attempt=1",
         "--template_location=gs://b/job",
@@ -118,7 +118,7 @@ def test_parameters_become_a_launch_and_all_else_goes_to_beam():
         "--correct=wrong clip",
     )
     assert given == [
-        *("run", "configs/emoji_weekly.yaml", "--detach", "--json"),
+        *("run", "configs/live/emoji_weekly.yaml", "--detach", "--json"),
         *("--period", "2026-W46", "--correct", "wrong clip", "--replace-attempt", "1", "--"),
         *ALWAYS,
         *("--template_location=gs://b/job", "--labels", "a=b"),

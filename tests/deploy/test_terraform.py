@@ -116,7 +116,7 @@ def test_accounts_have_one_duty_each(parsed):
     nothing = dict.fromkeys(buckets)
     assert may == {
         "scheduler": nothing,
-        "orchestrator": nothing,
+        "orchestrator": {**nothing, "public": view},
         "launcher": {"raw": view, "staging": use, "ledger": use, "public": view},
         "worker": {"raw": view, "staging": use, "ledger": None, "public": None},
         "publisher": {"raw": None, "staging": use, "ledger": use, "public": use},
@@ -172,6 +172,25 @@ def test_what_staging_deletes_is_gone_and_the_ledger_keeps_every_state(parsed):
     assert "prevent_destroy" in json.dumps(buckets["ledger"])
 
 
+# Alerts
+
+
+def test_a_failure_and_a_silence_are_both_told(parsed):
+    alerts = resources(parsed, "google_monitoring_alert_policy")
+    assert set(alerts) == {"failed", "silent"}
+    texts = {name: json.dumps(body) for name, body in alerts.items()}
+    assert "FAILED" in texts["failed"]
+    assert "condition_absent" in texts["silent"]
+    assert "SUCCEEDED" in texts["silent"]
+    assert all("var.notification_channels" in text for text in texts.values())
+
+
+def test_looks_are_more_frequent_than_the_absence_that_is_told():
+    (seconds,) = re.findall(r'duration = "(\d+)s" #', TEXT["schedule.tf"])
+    (hours,) = re.findall(r'schedule += "30 \*/(\d+) \* \* \*"', TEXT["schedule.tf"])
+    assert 2 * int(hours) * 3600 < int(seconds) <= 23.5 * 3600  # More is refused.
+
+
 # What must fit together
 
 
@@ -189,6 +208,8 @@ def test_the_schedule_starts_the_workflow_with_arguments_that_it_knows():
     )
     given = set(re.findall(r"\{ (\w+) += ", TEXT["schedule.tf"]))
     assert {"config", "every", "dataflow"} <= given & asked
+    (looks,) = re.findall(r"argument = jsonencode\(\{(.*)\}\)", TEXT["schedule.tf"])
+    assert set(re.findall(r"(\w+) = ", looks)) == {"config", "every", "due_hours"} & asked
     jobs = set(re.findall(r"dp-release-(?:draw|publish)", text))
     assert jobs == set(re.findall(r'"(dp-release-(?:draw|publish))"', TEXT["jobs.tf"]))
 

@@ -7,6 +7,7 @@ functions, which is enough to follow the steps through.
 from __future__ import annotations
 
 import re
+import urllib.parse
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -16,9 +17,7 @@ import yaml
 from deploy_files import ROOT
 
 from pipelines.cli import app
-from pipelines.plan import plan_release
 from pipelines.run.periods import period_at, read_period
-from pipelines.spec import load_release
 
 FILE = ROOT / "deploy" / "schedule" / "release.workflow.yaml"
 WORKFLOW = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -62,6 +61,7 @@ class Execution:
                 replace_all=lambda text, old, new: text.replace(old, new),
                 replace_all_regex=lambda text, old, new: re.sub(old, new, text),
                 to_lower=str.lower,
+                url_encode=lambda text: urllib.parse.quote(text, safe=""),
             ),
             "default": lambda value, other: other if value is None else value,
             "if_": lambda condition, one, other: one if condition else other,
@@ -103,7 +103,8 @@ class Execution:
         if "try" in step:
             return self.step(step["try"])
         if "raise" in step:
-            raise self.evaluate(step["raise"])
+            problem = self.evaluate(step["raise"])
+            raise CallError(problem) if isinstance(problem, str) else problem
         for assignment in step.get("assign", []):
             ((name, value),) = assignment.items()
             self.values[name] = self.evaluate(value)
@@ -137,9 +138,9 @@ def execute(args, answers=lambda call, asked: {}, now=datetime(2026, 11, 23, 5, 
     return result, execution
 
 
-LAUNCH = ["run", "configs/emoji_weekly.yaml", "--detach", "--json"]
+LAUNCH = ["run", "configs/live/emoji_weekly.yaml", "--detach", "--json"]
 JOB = ["--", "--job_name=dp-emoji-weekly-2026-w47"]
-WEEKLY = {"config": "configs/emoji_weekly.yaml", "every": "week", "dataflow": "dataflow.yaml"}
+WEEKLY = {"config": "configs/live/emoji_weekly.yaml", "every": "week", "dataflow": "dataflow.yaml"}
 
 
 def test_it_reserves_and_draws_then_waits_then_publishes():
@@ -153,7 +154,7 @@ def test_it_reserves_and_draws_then_waits_then_publishes():
         ),
         (
             "dp-release-publish",
-            ["publish", "configs/emoji_weekly.yaml", "--json", "--period", "2026-W47"],
+            ["publish", "configs/live/emoji_weekly.yaml", "--json", "--period", "2026-W47"],
         ),
     ]
     assert [call.rpartition(".")[2] for call, _ in done.calls] == (
@@ -207,6 +208,49 @@ def test_a_person_says_which_period_and_that_a_job_has_failed():
     assert publish[-1] == "2026-W40"
 
 
+CORRECTION = {**WEEKLY, "period": "2026-W46", "correct": "clip was 10 s; not 60 s, as said"}
+
+
+def test_a_correction_is_drawn_with_its_reason_and_then_published():
+    result, done = execute(CORRECTION)
+    assert result == "emoji_weekly 2026-W46"
+    (_, draw), (_, publish) = done.jobs()
+    assert draw[4:8] == ["--period", "2026-W46", "--correct", CORRECTION["correct"]]
+    assert "--correct" not in publish
+
+
+def test_a_correction_that_is_refused_does_not_publish_the_version_before():
+    def answers(call, asked):
+        if call == RUN and asked["name"].endswith("draw"):
+            raise CallError("exit 2")
+        return {}
+
+    result, done = execute(CORRECTION, answers)
+    assert str(result) == "exit 2"
+    assert [name for name, _ in done.jobs()] == ["dp-release-draw"]
+
+
+@pytest.mark.parametrize(("due_hours", "week"), [(1, "2026-W47"), (48, "2026-W46")])
+def test_a_look_runs_nothing_and_looks_for_what_the_period_publishes(due_hours, week):
+    result, done = execute({**WEEKLY, "due_hours": due_hours})
+    assert result == f"emoji_weekly {week} is published"
+    assert [asked for _, asked in done.calls] == [
+        {
+            "bucket": "google_cloud_project_id-dp-public",
+            "object": f"emoji_weekly%2F{week}%2Fcurrent.json",
+        }
+    ]
+
+
+def test_a_look_for_a_release_that_is_not_there_fails_and_says_which():
+    def answers(call, asked):
+        raise CallError("404")
+
+    result, _ = execute({**WEEKLY, "due_hours": 48}, answers)
+    assert isinstance(result, CallError)
+    assert str(result) == "emoji_weekly 2026-W46 is due and is not published"
+
+
 @pytest.mark.parametrize("every", ["day", "week", "month"])
 def test_the_period_is_the_last_whole_one_on_every_day_of_twelve_years(every):
     day = date(2024, 1, 1)
@@ -225,6 +269,7 @@ def test_commands_and_options_are_those_of_the_program():
     commands = typer.main.get_command(app).commands
     for name, arguments in (
         *execute({**WEEKLY, "replace_attempt": 1})[1].jobs(),
+        *execute(CORRECTION)[1].jobs(),
         *execute({"config": "configs/bike_stations.yaml"})[1].jobs(),
     ):
         command = commands[arguments[0]]
@@ -245,8 +290,3 @@ def test_expressions_have_no_colon_that_yaml_reads():
     """An expression with ': ' in it would be read as a mapping."""
     text = FILE.read_text(encoding="utf-8")
     assert text.count("${") == len(re.findall(r"\$\{[^{}]*\}", text))
-
-
-def test_the_scheduled_config_is_one_that_plans():
-    release = load_release(ROOT / WEEKLY["config"])
-    assert plan_release(release).tables
