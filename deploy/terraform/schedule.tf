@@ -60,7 +60,7 @@ resource "google_cloud_scheduler_job" "release" {
   }
 }
 
-# Looks every six hours whether the releases that are due are published. No condition on metrics can
+# Looks every six hours whether the releases that are due are published. No metric-absence condition can
 # wait for a week: an absence lasts at most 23.5 hours there.
 resource "google_cloud_scheduler_job" "watch" {
   for_each         = local.watched
