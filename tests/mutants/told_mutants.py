@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import CODE, LOGS, WITHDRAWN, WORKER_ERRORS
+from places import CODE, DATAFLOW, LOGS, WITHDRAWN, WORKER_ERRORS
 
 TOLD = [
     Mutant(
@@ -110,5 +110,26 @@ TOLD = [
         "percent=100 * read // max(1, total)",
         "percent=read",
         (f"{LOGS}::test_progress_is_in_percent",),
+    ),
+    Mutant(
+        "dataflow_samples_rows_of_failing_steps",
+        "pipelines/run/options.py",
+        "    debug.add_experiment(NO_SAMPLES)\n",
+        "",
+        (f"{DATAFLOW}::test_workers_keep_no_samples_of_rows_whatever_the_service_adds[a name]",),
+    ),
+    Mutant(
+        "all_rows_may_be_sampled",
+        "pipelines/run/options.py",
+        'SAMPLES = ("enable_always_on_exception_sampling", "enable_data_sampling")',
+        'SAMPLES = ("enable_always_on_exception_sampling",)',
+        (f"{DATAFLOW}::test_samples_of_rows_are_refused",),
+    ),
+    Mutant(
+        "a_template_samples_rows",
+        "pipelines/run/dataflow.py",
+        '    "--experiments=disable_always_on_exception_sampling",\n',
+        "",
+        (f"{DATAFLOW}::test_a_template_keeps_no_samples_before_its_options_are_read",),
     ),
 ]
