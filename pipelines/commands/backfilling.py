@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines import log
 from pipelines.commands.private_places import private_metrics
 from pipelines.commands.run_results import tell_result
 from pipelines.commands.runner_options import (
@@ -105,6 +106,7 @@ def _ended(release: LoadedRelease, period: ReleasePeriod) -> Release | None:
 
 def _tell_ended(ended: Release, *, as_json: bool) -> None:
     key = ended.key
+    log.say("looked", f"{key} is {ended.state}", key, state=ended.state)
     if as_json:
         echo_json(
             {

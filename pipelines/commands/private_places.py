@@ -62,7 +62,7 @@ def private_metrics(
         if kept:
             _write(file, kept[-1])
     if not kept:
-        tell_problem(f"nothing was read, so {file} was not written")
+        tell_problem(f"nothing was read, or the runner told no metrics, so {file} was not written")
 
 
 def _published(release: LoadedRelease) -> dict[str, str]:

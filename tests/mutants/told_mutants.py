@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import CODE, DATAFLOW, LOGS, WITHDRAWN, WORKER_ERRORS
+from places import CODE, DATAFLOW, LOGS, PRIVATE_PLACES, WITHDRAWN, WORKER_ERRORS
 
 TOLD = [
     Mutant(
@@ -131,5 +131,33 @@ TOLD = [
         '    "--experiments=disable_always_on_exception_sampling",\n',
         "",
         (f"{DATAFLOW}::test_a_template_keeps_no_samples_before_its_options_are_read",),
+    ),
+    Mutant(
+        "private_metrics_replace_a_file",
+        "pipelines/commands/private_places.py",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL",
+        "os.O_WRONLY | os.O_CREAT",
+        (f"{PRIVATE_PLACES}::test_a_file_that_comes_meanwhile_is_not_replaced",),
+    ),
+    Mutant(
+        "private_metrics_are_for_all_to_read",
+        "pipelines/commands/private_places.py",
+        "os.O_EXCL, 0o600)",
+        "os.O_EXCL, 0o644)",
+        (f"{PRIVATE_PLACES}::test_metrics_are_in_a_new_file_for_its_owner",),
+    ),
+    Mutant(
+        "private_metrics_are_published",
+        "pipelines/commands/private_places.py",
+        '    folders = {series: "which is published"}\n',
+        "    folders: dict[str, str] = {}\n",
+        (f"{PRIVATE_PLACES}::test_metrics_are_not_where_readers_look_or_files_are_deleted",),
+    ),
+    Mutant(
+        "the_shuffle_is_published",
+        "pipelines/commands/private_places.py",
+        '        _refuse_inside("--scratch", beside, _published(release))\n',
+        "        pass\n",
+        (f"{PRIVATE_PLACES}::test_scratch_is_not_where_readers_look[public/r-run]",),
     ),
 ]
