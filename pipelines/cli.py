@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from pipelines import log
-from pipelines.commands import budget, doctor, planning, reporting, running, tuning, verifying
+from pipelines.commands import (
+    backfilling,
+    budget,
+    doctor,
+    planning,
+    reporting,
+    running,
+    tuning,
+    verifying,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,7 +30,7 @@ for command in (
     planning.plan,
     tuning.tune,
     running.run,
-    running.backfill,
+    backfilling.backfill,
     running.publish,
     doctor.doctor,
     verifying.verify,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ from pipelines.commands.runner_options import (
     Parallelism,
     Runner,
 )
-from pipelines.commands.shared import BeamOptions, Json, echo_json, user_errors
+from pipelines.commands.shared import BeamOptions, Json, echo_json, refuse, user_errors
 from pipelines.run.runners import RunnerChoice
 
 
@@ -38,6 +38,14 @@ def doctor(
     job_server: JobServer = None,
     parallelism: Parallelism = None,
     environment: Environment = None,
+    duty: Annotated[
+        Literal["all", "draw", "publish"],
+        typer.Option(
+            "--duty",
+            help="What this account does: all of a release, draw it (run --detach), or publish it "
+            "(publish).",
+        ),
+    ] = "all",
     as_json: Json = False,
 ) -> None:
     """Checks what a run needs: programs, config, ledger, folders, buckets, runner and workers.
@@ -49,8 +57,10 @@ def doctor(
     from pipelines.doctor.examine import examine
 
     chosen = RunnerChoice(runner, master, job_server, parallelism, environment)
+    if duty == "publish" and (dataflow is not None or beam_options or chosen != RunnerChoice()):
+        refuse("--duty is publish, which starts no workers; allowed: no options of a runner")
     findings = []
-    for found in examine(config, chosen, beam_options or [], dataflow):
+    for found in examine(config, chosen, beam_options or [], dataflow, duty):
         findings.append(found)
         if not as_json:
             typer.echo(str(found))

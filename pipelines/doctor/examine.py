@@ -12,7 +12,7 @@ from pipelines.doctor import cluster, machine, places, probe
 from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
 from pipelines.plan import plan_release
 from pipelines.run.dataflow import dataflow_arguments, load_dataflow
-from pipelines.run.options import OptionError, is_local, pipeline_options
+from pipelines.run.options import NoAnswerError, OptionError, is_local, pipeline_options
 from pipelines.run.runners import RunnerChoice, RunnerError
 from pipelines.spec import ConfigError, LoadedRelease, load_release
 from pipelines.storage.storage import is_url
@@ -23,6 +23,7 @@ def examine(
     chosen: RunnerChoice,
     beam_options: Sequence[str] = (),
     dataflow: Path | None = None,
+    duty: places.Duty = "all",
 ) -> Iterator[Finding]:
     """Checks everything that a run needs.
 
@@ -32,6 +33,7 @@ def examine(
             of that job server is.
         beam_options: More options for Beam.
         dataflow: File of an environment on Dataflow; None for none.
+        duty: What this account does; who only publishes starts no workers.
 
     Yields:
         What each check found.
@@ -42,10 +44,14 @@ def examine(
     if config is not None:
         release, found = _loaded(config)
         yield found
-    options, found = _options(chosen, beam_options, dataflow)
-    yield found
+    options = None
+    if duty != "publish":
+        options, found = _options(chosen, beam_options, dataflow)
+        yield found
     if release is not None:
-        yield from _places(release)
+        yield from _places(release, duty)
+    if duty == "publish":
+        return
     runs = options is not None
     for found in _runner(chosen):
         runs = runs and found.state != "failed"
@@ -84,6 +90,9 @@ def _options(
         options = pipeline_options(arguments)
     except ConfigError as error:
         return None, failed("runner", first_line(error), "see deploy/dataflow.example.yaml")
+    except NoAnswerError as error:
+        mend = "see the name of the bucket, the network and the credentials"
+        return None, failed("runner", str(error), mend)
     except (RunnerError, OptionError) as error:
         return None, failed("runner", str(error), "see dp-release run --help")
     if dataflow is not None:
@@ -92,14 +101,19 @@ def _options(
     return options, ok("runner", chosen.runner or ("local" if is_local(options) else "as after --"))
 
 
-def _places(release: LoadedRelease) -> Iterator[Finding]:
+def _places(release: LoadedRelease, duty: places.Duty) -> Iterator[Finding]:
     yield places.check_ledger(release)
     folders = {"staging": release.staging_folder, "output": release.output_folder}
     for name, place in folders.items():
-        if not is_url(place):
-            yield places.check_folder(name, place)
-    files = next(iter(release.input_files or ()), "")
-    yield from places.check_buckets({"input": files, "ledger": release.ledger, **folders})
+        if is_url(place):
+            continue
+        is_read = name == "output" and duty == "draw"
+        yield (places.check_readable if is_read else places.check_folder)(name, place)
+    if duty != "publish":
+        yield from places.check_input(release)
+    inputs = [("input", files) for files in release.input_files]
+    named = [*inputs, ("ledger", release.ledger), *folders.items()]
+    yield from places.check_buckets(named, duty)
 
 
 def _runner(chosen: RunnerChoice) -> Iterator[Finding]:

@@ -1,13 +1,9 @@
-"""What a check found, and the time that it may take."""
+"""What a check found."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
-
-Result = TypeVar("Result")
+from typing import Literal
 
 State = Literal["ok", "failed", "skipped"]
 
@@ -50,41 +46,6 @@ def failed(check: str, text: str, mend: str) -> Finding:
 def skipped(check: str, text: str) -> Finding:
     """Returns a finding of what cannot be known from here."""
     return Finding(check, "skipped", text)
-
-
-class TooSlowError(Exception):
-    """Something did not end in its time."""
-
-
-def within(seconds: float, what: str, look: Callable[[], Result]) -> Result:
-    """Returns what a function returns, if it does so in time; else it is left alone.
-
-    Args:
-        seconds: Its time.
-        what: What is waited for.
-        look: The function.
-
-    Raises:
-        TooSlowError: It was not done.
-        Exception: Whatever it raises.
-    """
-    results: list[Result] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(look())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TooSlowError(f"no answer of {what} in {seconds:g} s")
-    return results[0]
 
 
 def first_line(error: BaseException) -> str:

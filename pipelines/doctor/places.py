@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pipelines.doctor.finding import Finding, TooSlowError, failed, first_line, ok, within
+from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
+from pipelines.in_time import TooSlowError, within
 from pipelines.ledger import Ledger, LedgerError, open_store
 from pipelines.spec import LoadedRelease
 from pipelines.storage.storage import is_url
@@ -17,14 +18,21 @@ from pipelines.storage.storage import is_url
 CLOUD_SECONDS = 20
 """For an answer of Google Cloud, whose client looks for credentials in several places."""
 
+Duty = Literal["all", "draw", "publish"]
+"""What an account does: all of a release; or, as two accounts of a cloud set-up, draw it (`run
+--detach`) or publish what is drawn (`publish`)."""
+
 _READ = ("storage.objects.get", "storage.objects.list")
-PERMISSIONS: Mapping[str, tuple[str, ...]] = {
-    "input": _READ,
-    "staging": (*_READ, "storage.objects.create", "storage.objects.delete"),
-    "output": (*_READ, "storage.objects.create", "storage.objects.delete"),
-    "ledger": ("storage.objects.get", "storage.objects.create", "storage.objects.delete"),
+_WRITE = (*_READ, "storage.objects.create", "storage.objects.delete")
+_APPEND = ("storage.objects.get", "storage.objects.create", "storage.objects.delete")
+
+PERMISSIONS: Mapping[Duty, Mapping[str, tuple[str, ...]]] = {
+    "all": {"input": _READ, "staging": _WRITE, "output": _WRITE, "ledger": _APPEND},
+    "draw": {"input": _READ, "staging": _WRITE, "output": _READ, "ledger": _APPEND},
+    "publish": {"staging": _WRITE, "output": _WRITE, "ledger": _APPEND},
 }
-"""What a release does in a bucket; to replace an object, a ledger, is also to delete one."""
+"""What each duty does in buckets; to replace an object, a ledger, is also to delete one. Whoever
+draws looks whether the place of the release is free; whoever publishes reads no input."""
 
 
 def check_ledger(release: LoadedRelease, seconds: float = CLOUD_SECONDS) -> Finding:
@@ -51,6 +59,31 @@ def check_folder(check: str, place: str) -> Finding:
     return ok(check, f"{place} can be written to")
 
 
+def check_readable(check: str, place: str) -> Finding:
+    """Checks that a folder here can be looked into, if it is there; nothing is written to it."""
+    folder = Path(place)
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    mend = "give this account the right to read there"
+    if not nearest.is_dir():
+        return failed(check, f"{folder} cannot be made: {nearest} is not a folder", mend)
+    if not os.access(nearest, os.R_OK | os.X_OK):
+        return failed(check, f"{nearest} cannot be read", mend)
+    there = "can be read" if nearest == folder else "is not there yet"
+    return ok(check, f"{place} {there}")
+
+
+def check_input(release: LoadedRelease) -> Iterator[Finding]:
+    """Says of an input that is no files what cannot be checked of it."""
+    bigquery = release.spec.input.bigquery
+    if bigquery is not None:
+        yield skipped(
+            "input",
+            f"{bigquery.table} is in BigQuery; not checked: whether this account sees the table, "
+            "and whether that of the workers may read it (roles bigquery.dataViewer and "
+            "bigquery.readSessionUser)",
+        )
+
+
 def unwritable(folder: Path) -> str:
     """Says why a folder cannot be written to, or made; nothing where it can."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
@@ -67,20 +100,24 @@ def unwritable(folder: Path) -> str:
 
 
 def check_buckets(
-    places: Mapping[str, str],
+    places: Iterable[tuple[str, str]],
+    duty: Duty = "all",
     connect: Callable[[], Any] | None = None,
     seconds: float = CLOUD_SECONDS,
 ) -> Iterator[Finding]:
     """Checks the credentials, and what they allow in each bucket.
 
     Args:
-        places: Places by the name of their check: one of `PERMISSIONS`; those that are not in a
-            bucket are left out.
+        places: The name of a check and a place, as often as there are places: input, staging,
+            output or ledger. Places that are not in a bucket are left out, and those that are not
+            of the duty.
+        duty: What this account does.
         connect: Returns a client of google-cloud-storage; None for one with the credentials that
             are here.
         seconds: How long to wait for each answer.
     """
-    remote = {name: place for name, place in places.items() if place.startswith("gs://")}
+    rights = PERMISSIONS[duty]
+    remote = [place for place in places if place[0] in rights and place[1].startswith("gs://")]
     if not remote:
         return
     mend = "gcloud auth application-default login, or a service account"
@@ -94,9 +131,9 @@ def check_buckets(
         yield failed("credentials", first_line(error), mend)
         return
     yield ok("credentials", f"{_account(client)}")
-    for name, place in remote.items():
+    for name, place in remote:
         bucket = place.removeprefix("gs://").partition("/")[0]
-        needed = list(PERMISSIONS[name])
+        needed = list(rights[name])
 
         def ask(bucket: str = bucket, needed: list[str] = needed) -> list[str]:
             found: list[str] = client.bucket(bucket).test_iam_permissions(needed, timeout=seconds)

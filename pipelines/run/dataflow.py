@@ -23,13 +23,14 @@ ALWAYS = (
     "--runner=DataflowRunner",
     "--experiments=use_runner_v2",
     "--experiments=no_use_multiple_sdk_containers",
+    "--experiments=disable_always_on_exception_sampling",
     "--no_use_public_ips",
     "--sdk_location=container",
     "--no_save_main_session",
 )
 """Runner v2; one process per worker, as column kernels use all cores and share their memory; no
 public addresses, and so nothing that workers would have to install; nothing pickled of the program,
-which is in their image."""
+which is in their image; no rows kept of steps that fail (`pipelines.run.options`)."""
 
 
 def _matches(pattern: str, allowed: str) -> AfterValidator:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    GoogleCloudOptions,
     PipelineOptions,
     StandardOptions,
     _BeamArgumentParser,
@@ -15,15 +17,31 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from apache_beam.runners.runner import create_runner
 from apache_beam.transforms.resources import parse_resource_hints
 
+from pipelines.in_time import TooSlowError, within
 from pipelines.run.failures import RunError
 from pipelines.spec import did_you_mean
 
 LOCAL_RUNNER = "FnApiRunner"
 """What runs a pipeline on this machine. `DirectRunner` may choose another one by itself."""
 
+NO_SAMPLES = "disable_always_on_exception_sampling"
+"""Experiment that keeps a worker from sampling. Dataflow adds the first of `SAMPLES` to every job:
+then a worker whose step fails writes the rows it was at to the temporary folder, and the console
+shows them. This one wins over it, in Beam's `DataSampler`."""
+
+SAMPLES = ("enable_always_on_exception_sampling", "enable_data_sampling")
+"""Experiments that write rows of people where more may look than at the input."""
+
+ANSWER_SECONDS = 30
+"""For Beam's own check of the options, which looks at the buckets of a job on Dataflow."""
+
 
 class OptionError(RunError):
     """A Beam option is wrong."""
+
+
+class NoAnswerError(OptionError):
+    """A place that an option names does not answer, so that Beam cannot check it."""
 
 
 class ReleaseOptions(PipelineOptions):
@@ -50,16 +68,41 @@ class ReleaseOptions(PipelineOptions):
 
 
 def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
-    """Parses options for Beam; the local runner is pinned.
+    """Parses options for Beam, and has Beam check them; the local runner is pinned.
 
     Args:
         arguments: Command line arguments: `--runner=FlinkRunner`.
 
     Returns:
-        The options.
+        The options; with them no worker keeps samples of rows.
 
     Raises:
-        OptionError: Beam does not know an option, or cannot use its value.
+        OptionError: Beam does not know an option, or cannot use its value, or it samples rows.
+        NoAnswerError: A bucket that an option names does not answer.
+    """
+    parsed = read_options(arguments)
+    standard = parsed.view_as(StandardOptions)
+    try:
+        runner = create_runner(standard.runner)
+    except (ValueError, ImportError) as error:
+        first_line = str(error).splitlines()[0]
+        raise OptionError(f"the runner {standard.runner!r} cannot be used: {first_line}") from None
+    check = PipelineOptionsValidator(parsed, runner).validate
+    try:
+        problems = within(ANSWER_SECONDS, "Google Cloud", check)
+    except TooSlowError:
+        text = f"{_buckets(parsed)} did not answer in {ANSWER_SECONDS:g} s"
+        raise NoAnswerError(f"{text}; allowed: a bucket that can be reached from here") from None
+    if problems:
+        raise OptionError(f"Beam options: {'; '.join(' '.join(p.split()) for p in problems)}")
+    return parsed
+
+
+def read_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Parses options for Beam as `pipeline_options` does, without a look at what they name.
+
+    Raises:
+        OptionError: Beam does not know an option, or cannot parse its value, or it samples rows.
     """
     parser = _Parser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
     for options in _option_classes(PipelineOptions):
@@ -70,17 +113,10 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
         name = unknown[0].partition("=")[0]
         raise OptionError(f"{unknown[0]!r} is not a Beam option{did_you_mean(name, known)}")
     parsed = PipelineOptions(list(arguments))
+    _keep_no_samples(parsed)
     standard = parsed.view_as(StandardOptions)
     if standard.runner in (None, "DirectRunner"):
         standard.runner = LOCAL_RUNNER
-    try:
-        runner = create_runner(standard.runner)
-    except (ValueError, ImportError) as error:
-        first_line = str(error).splitlines()[0]
-        raise OptionError(f"the runner {standard.runner!r} cannot be used: {first_line}") from None
-    problems = PipelineOptionsValidator(parsed, runner).validate()
-    if problems:
-        raise OptionError(f"Beam options: {'; '.join(' '.join(p.split()) for p in problems)}")
     return parsed
 
 
@@ -105,6 +141,34 @@ def scratch(options: PipelineOptions) -> Path | None:
     """Returns the folder for what a local run does not keep in memory; None for its staging."""
     folder: str | None = options.view_as(ReleaseOptions).scratch
     return None if folder is None else Path(folder)
+
+
+def _keep_no_samples(options: PipelineOptions) -> None:
+    """Turns sampling off for any runner, as Dataflow has several names, and refuses to turn it on.
+
+    Raises:
+        OptionError: An option asks for samples.
+    """
+    debug = options.view_as(DebugOptions)
+    given = {
+        "experiments": debug.experiments,
+        "dataflow_service_options": options.view_as(GoogleCloudOptions).dataflow_service_options,
+    }
+    for name, values in given.items():
+        for value in values or ():
+            if value.partition("=")[0].strip() in SAMPLES:
+                raise OptionError(
+                    f"--{name} has {value.strip()!r}, which would write rows of people where more "
+                    "can see them; allowed: without"
+                )
+    debug.add_experiment(NO_SAMPLES)
+
+
+def _buckets(options: PipelineOptions) -> str:
+    """Returns the places that Beam looks at, or what it looks for where none is named."""
+    cloud = options.view_as(GoogleCloudOptions)
+    places = dict.fromkeys(filter(None, (cloud.temp_location, cloud.staging_location)))
+    return " or ".join(places) or "Google Cloud"
 
 
 def _memory(text: str) -> str:

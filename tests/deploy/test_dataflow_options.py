@@ -5,14 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from apache_beam.options.pipeline_options import DebugOptions
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners.worker.data_sampler import DataSampler
 from deploy_files import ROOT
 
+from pipelines.run import options as run_options
 from pipelines.run.dataflow import ALWAYS, DataflowSpec, dataflow_arguments, load_dataflow
-from pipelines.run.options import OptionError, bounding_ram, pipeline_options
+from pipelines.run.options import (
+    NoAnswerError,
+    OptionError,
+    bounding_ram,
+    pipeline_options,
+    read_options,
+)
 from pipelines.spec import ConfigError
 
 GOOD = {
@@ -122,3 +134,59 @@ def test_the_command_refuses_a_wrong_file_before_anything_else(tmp_path):
     assert done.returncode == 1
     assert "region: is the text 'moon'; allowed: a region such as europe-west1" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+# Samples of rows
+
+SAMPLES = ["enable_data_sampling", "enable_always_on_exception_sampling"]
+CHOSEN = {
+    "a file": lambda path: dataflow_arguments(load_dataflow(path)),
+    "a name": lambda _: ["--runner=DataflowRunner"],
+    "another name": lambda _: ["--runner", "dataflowrunner"],
+    "nothing": lambda _: [],
+}
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_workers_keep_no_samples_of_rows_whatever_the_service_adds(tmp_path, chosen):
+    options = read_options(CHOSEN[chosen](write(tmp_path)))
+    debug = options.view_as(DebugOptions)
+    debug.add_experiment("enable_always_on_exception_sampling")  # As Dataflow does.
+    assert DataSampler.create(options) is None
+    debug.experiments.remove("disable_always_on_exception_sampling")
+    assert DataSampler.create(options) is not None
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize(
+    "option", ["--experiments={}", "--experiment=one,{}", "--dataflow_service_options=one, {}=1"]
+)
+@pytest.mark.parametrize("runner", [[], ["--runner=DataflowRunner"]], ids=["local", "dataflow"])
+def test_samples_of_rows_are_refused(sample, option, runner):
+    with pytest.raises(OptionError, match=r"would write rows of people .*; allowed: without") as e:
+        pipeline_options([*runner, option.format(sample)])
+    assert sample in str(e.value)
+
+
+def test_a_template_keeps_no_samples_before_its_options_are_read():
+    assert "--experiments=disable_always_on_exception_sampling" in ALWAYS
+
+
+# Buckets that do not answer
+
+
+def test_a_bucket_that_does_not_answer_is_named_in_time(tmp_path, monkeypatch):
+    """Beam asks Google Cloud about the buckets, and asks again for minutes."""
+    asked = threading.Event()
+    monkeypatch.setattr(run_options, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(PipelineOptionsValidator, "validate", lambda _: asked.wait(20))
+    monkeypatch.setattr(run_options, "create_runner", lambda name: name)
+    began = time.monotonic()
+    with pytest.raises(NoAnswerError) as caught:
+        pipeline_options(dataflow_arguments(load_dataflow(write(tmp_path))))
+    asked.set()
+    assert time.monotonic() - began < 10
+    assert str(caught.value) == (
+        "gs://proj-abc-staging/temp or gs://proj-abc-staging/temp/graphs did not answer in 0.1 s; "
+        "allowed: a bucket that can be reached from here"
+    )

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
+from commands import command_here
 
 from pipelines.doctor import places, probe
 from pipelines.doctor.examine import examine
-from pipelines.doctor.finding import TooSlowError, ok, within
+from pipelines.doctor.finding import ok
+from pipelines.in_time import TooSlowError, within
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
+from pipelines.run.options import NoAnswerError
 from pipelines.run.runners import RunnerChoice
 from pipelines.run.waiting import TimeLimitError
 from pipelines.spec import load_release
@@ -131,18 +136,23 @@ class Bucket:
         return [right for right in wanted if right in self.client.rights[self.name]]
 
 
-PLACES = {"input": "gs://raw/in/*.parquet", "staging": "gs://staging/x", "output": "/here"}
+PLACES = [
+    ("input", "gs://raw/in/*.parquet"),
+    ("staging", "gs://staging/x"),
+    ("output", "/here"),
+]
+RIGHTS = places.PERMISSIONS["all"]
 
 
 def test_rights_on_buckets_are_asked_for():
-    rights = {"raw": places.PERMISSIONS["input"], "staging": places.PERMISSIONS["staging"]}
-    found = list(places.check_buckets(PLACES, lambda: Client(rights)))
+    rights = {"raw": RIGHTS["input"], "staging": RIGHTS["staging"]}
+    found = list(places.check_buckets(PLACES, connect=lambda: Client(rights)))
     assert states(found) == {"credentials": "ok", "input": "ok", "staging": "ok"}
 
 
 def test_rights_that_are_missing_are_named():
-    rights = {"raw": places.PERMISSIONS["input"], "staging": ["storage.objects.get"]}
-    found = {one.check: one for one in places.check_buckets(PLACES, lambda: Client(rights))}
+    rights = {"raw": RIGHTS["input"], "staging": ["storage.objects.get"]}
+    found = {one.check: one for one in places.check_buckets(PLACES, connect=lambda: Client(rights))}
     assert found["input"].state == "ok"
     assert found["staging"].state == "failed"
     assert found["staging"].text == (
@@ -151,11 +161,91 @@ def test_rights_that_are_missing_are_named():
     )
 
 
+ACCOUNTS = {  # As deploy/terraform/iam.tf has them.
+    "draw": {"raw": "viewer", "staging": "user", "ledger": "user", "public": "viewer"},
+    "publish": {"staging": "user", "ledger": "user", "public": "user"},
+}
+ROLES = {
+    "viewer": ["storage.objects.get", "storage.objects.list"],
+    "user": [f"storage.objects.{verb}" for verb in ("get", "list", "create", "delete", "update")],
+}
+IN_THE_CLOUD = [
+    ("input", "gs://raw/a/*.parquet"),
+    ("input", "gs://raw/b/*.parquet"),
+    ("ledger", "gs://ledger/l"),
+    ("staging", "gs://staging/x"),
+    ("output", "gs://public/x"),
+]
+
+
+class ClientOf(Client):
+    """Grants an account what it has, and nothing on other buckets."""
+
+    def __init__(self, account):
+        buckets = ("raw", "staging", "ledger", "public")
+        super().__init__({name: ROLES.get(ACCOUNTS[account].get(name), []) for name in buckets})
+
+
+@pytest.mark.parametrize("duty", ACCOUNTS)
+def test_the_accounts_of_the_cloud_may_do_their_duty_and_not_all(duty):
+    own = list(places.check_buckets(IN_THE_CLOUD, duty, lambda: ClientOf(duty)))
+    assert {found.state for found in own} == {"ok"}
+    assert [found.check for found in own].count("input") == (2 if duty == "draw" else 0)
+    for other in {*places.PERMISSIONS, *ACCOUNTS} - {duty}:
+        found = list(places.check_buckets(IN_THE_CLOUD, other, lambda: ClientOf(duty)))
+        assert "failed" in {one.state for one in found}
+
+
+def test_each_glob_of_the_input_is_looked_at(config, monkeypatch):
+    globs = "[gs://raw/*.parquet, gs://old/*.parquet, gs://older/*.parquet]"
+    config.write_text(config.read_text().replace("files: in.parquet", f"files: {globs}"))
+    rights = {"raw": RIGHTS["input"], "old": RIGHTS["input"], "older": []}
+    monkeypatch.setattr(places, "_connect", lambda: Client(rights))
+    found = [one for one in examine(config, RunnerChoice()) if one.check == "input"]
+    assert [one.state for one in found] == ["ok", "ok", "failed"]
+    assert found[2].text.startswith("gs://older/*.parquet: not allowed: storage.objects.get")
+
+
+def test_a_table_of_bigquery_is_skipped_with_what_is_not_checked(config):
+    text = config.read_text()
+    config.write_text(text.replace("{files: in.parquet}", "{bigquery: {table: proj.data.events}}"))
+    found = {one.check: one for one in examine(config, RunnerChoice())}
+    assert found["input"].state == "skipped"
+    assert "proj.data.events is in BigQuery; not checked: whether" in found["input"].text
+    assert "input" not in states(examine(config, RunnerChoice(), duty="publish"))
+
+
+def test_whoever_draws_needs_only_to_read_the_output(config, tmp_path, monkeypatch):
+    output = tmp_path / "out" / "r"
+    output.mkdir(parents=True)
+    access = places.os.access
+
+    def closed(path, mode):
+        return access(path, mode) and not (Path(path) == output and mode & places.os.W_OK)
+
+    def refuse(dir):
+        if Path(dir) == output:
+            raise OSError(30, "Read-only file system")
+        return tempfile.TemporaryFile(dir=dir)
+
+    monkeypatch.setattr(places.os, "access", closed)
+    monkeypatch.setattr(places, "tempfile", SimpleNamespace(TemporaryFile=refuse))
+    assert states(examine(config, RunnerChoice()))["output"] == "failed"
+    assert states(examine(config, RunnerChoice(), duty="draw"))["output"] == "ok"
+    assert states(examine(config, RunnerChoice(), duty="publish"))["output"] == "failed"
+
+
+def test_whoever_publishes_needs_no_runner(config):
+    found = states(examine(config, RunnerChoice(), duty="publish"))
+    assert "runner" not in found
+    assert set(found.values()) == {"ok"}
+
+
 def test_missing_credentials_are_one_line():
     def connect():
         raise RuntimeError("Your default credentials were not found.\nSee somewhere.")
 
-    (found,) = places.check_buckets(PLACES, connect)
+    (found,) = places.check_buckets(PLACES, connect=connect)
     assert found.text == "Your default credentials were not found."
     assert "gcloud auth application-default login" in found.mend
 
@@ -164,20 +254,20 @@ def test_a_missing_library_is_one_line():
     def connect():
         raise ImportError("google.cloud")
 
-    (found,) = places.check_buckets(PLACES, connect)
+    (found,) = places.check_buckets(PLACES, connect=connect)
     assert found.mend == "install dp-release[gcs]"
 
 
 def test_a_cloud_that_does_not_answer_is_left_alone():
-    (found,) = places.check_buckets(PLACES, lambda: time.sleep(5), seconds=0.1)
+    (found,) = places.check_buckets(PLACES, connect=lambda: time.sleep(5), seconds=0.1)
     assert found.text == "no answer of the credentials in 0.1 s"
-    found = list(places.check_buckets(PLACES, lambda: Client({}, OSError("offline"))))
+    found = list(places.check_buckets(PLACES, connect=lambda: Client({}, OSError("offline"))))
     assert states(found) == {"credentials": "ok", "input": "failed", "staging": "failed"}
     assert "offline" in found[1].text
 
 
 def test_places_here_need_no_credentials():
-    assert list(places.check_buckets({"output": "/here"}, lambda: 1 / 0)) == []
+    assert list(places.check_buckets([("output", "/here")], connect=lambda: 1 / 0)) == []
 
 
 # The job
@@ -260,6 +350,21 @@ def test_a_file_of_dataflow_is_checked(config, tmp_path):
     assert found["runner"].text == "--runner is 'flink'; allowed: none beside --dataflow"
 
 
+def test_a_cloud_that_does_not_answer_keeps_nothing_else_from_being_checked(config, monkeypatch):
+    def silent(arguments):
+        raise NoAnswerError("gs://bucket did not answer in 30 s")
+
+    monkeypatch.setattr("pipelines.doctor.examine.pipeline_options", silent)
+    example = Path(__file__).parents[2] / "deploy" / "dataflow.example.yaml"
+    found = {one.check: one for one in examine(config, RunnerChoice(), (), example)}
+    assert str(found["runner"]) == (
+        "failed  runner        gs://bucket did not answer in 30 s; mend: see the name of the "
+        "bucket, the network and the credentials"
+    )
+    assert found["staging"].state == "ok"
+    assert "job" not in found
+
+
 def test_a_job_on_dataflow_is_tried_with_the_image_and_the_time_that_machines_take(
     config, monkeypatch
 ):
@@ -301,3 +406,11 @@ def test_the_command_leaves_with_1_where_something_is_wrong(config):
     assert found["runner"]["state"] == "failed"
     assert found["runner"]["text"].startswith("--environment is missing; allowed: loopback")
     assert found["job server"]["mend"].startswith("java -jar deploy/flink/target/job-server.jar")
+
+
+def test_an_option_of_a_runner_is_refused_where_nothing_runs(config):
+    done = command_here("doctor", config, "--duty", "publish", "--runner", "flink")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--duty is publish, which starts no workers; allowed: no options" in done.stderr
+    done = command_here("doctor", config, "--duty", "publish")
+    assert (done.returncode, done.stderr) == (0, "")

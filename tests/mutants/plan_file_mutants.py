@@ -87,7 +87,7 @@ PLAN_FILES = [
     ),
     Mutant(
         "a_run_reads_its_plan_file_and_goes_on",
-        "pipelines/commands/running.py",
+        "pipelines/commands/starting.py",
         "check_plan_file(plan, read_plan_file(plan), plan_file(release, planned))",
         "read_plan_file(plan)",
         (f"{PLAN_FILE}::test_a_run_refuses_when_anything_has_changed",),

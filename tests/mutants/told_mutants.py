@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutant import Mutant
-from places import CODE, LOGS, WITHDRAWN, WORKER_ERRORS
+from places import CODE, DATAFLOW, LOGS, PRIVATE_PLACES, WITHDRAWN, WORKER_ERRORS
 
 TOLD = [
     Mutant(
@@ -110,5 +110,54 @@ TOLD = [
         "percent=100 * read // max(1, total)",
         "percent=read",
         (f"{LOGS}::test_progress_is_in_percent",),
+    ),
+    Mutant(
+        "dataflow_samples_rows_of_failing_steps",
+        "pipelines/run/options.py",
+        "    debug.add_experiment(NO_SAMPLES)\n",
+        "",
+        (f"{DATAFLOW}::test_workers_keep_no_samples_of_rows_whatever_the_service_adds[a name]",),
+    ),
+    Mutant(
+        "all_rows_may_be_sampled",
+        "pipelines/run/options.py",
+        'SAMPLES = ("enable_always_on_exception_sampling", "enable_data_sampling")',
+        'SAMPLES = ("enable_always_on_exception_sampling",)',
+        (f"{DATAFLOW}::test_samples_of_rows_are_refused",),
+    ),
+    Mutant(
+        "a_template_samples_rows",
+        "pipelines/run/dataflow.py",
+        '    "--experiments=disable_always_on_exception_sampling",\n',
+        "",
+        (f"{DATAFLOW}::test_a_template_keeps_no_samples_before_its_options_are_read",),
+    ),
+    Mutant(
+        "private_metrics_replace_a_file",
+        "pipelines/commands/private_places.py",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL",
+        "os.O_WRONLY | os.O_CREAT",
+        (f"{PRIVATE_PLACES}::test_a_file_that_comes_meanwhile_is_not_replaced",),
+    ),
+    Mutant(
+        "private_metrics_are_for_all_to_read",
+        "pipelines/commands/private_places.py",
+        "os.O_EXCL, 0o600)",
+        "os.O_EXCL, 0o644)",
+        (f"{PRIVATE_PLACES}::test_metrics_are_in_a_new_file_for_its_owner",),
+    ),
+    Mutant(
+        "private_metrics_are_published",
+        "pipelines/commands/private_places.py",
+        '    folders = {series: "which is published"}\n',
+        "    folders: dict[str, str] = {}\n",
+        (f"{PRIVATE_PLACES}::test_metrics_are_not_where_readers_look_or_files_are_deleted",),
+    ),
+    Mutant(
+        "the_shuffle_is_published",
+        "pipelines/commands/private_places.py",
+        '        _refuse_inside("--scratch", beside, _published(release))\n',
+        "        pass\n",
+        (f"{PRIVATE_PLACES}::test_scratch_is_not_where_readers_look[public/r-run]",),
     ),
 ]
