@@ -42,7 +42,7 @@ def run(
             "--correct",
             metavar="REASON",
             help="Draw a new version of a published release, with a charge of its own, and "
-            "withdraw the old one.",
+            "withdraw the old one. The reason is published.",
         ),
     ] = None,
     plan: Plan = None,
