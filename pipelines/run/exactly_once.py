@@ -61,7 +61,8 @@ class Run:
         release: The release in the ledger.
         folder: Where it is published.
         published: The released tables; none where the values as drawn are gone.
-        is_new: Whether this run published it; else it was there already.
+        is_new: Whether it was not published before this run, which published it unless it was to
+            leave that to another.
         completeness: What gates found, as it is published.
         without_report: Why there is no page where one was asked for, or no list of releases; None
             otherwise.

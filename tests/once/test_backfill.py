@@ -51,9 +51,7 @@ def states(config):
     return {key.period: release.state for key, release in book(config).releases.items()}
 
 
-@pytest.mark.parametrize(
-    ("give_up", "state"), [(withdraw, "withdrawn"), (abandon, "abandoned")], ids=str
-)
+@pytest.mark.parametrize(("give_up", "state"), [(withdraw, "withdrawn"), (abandon, "abandoned")])
 def test_a_backfill_passes_by_what_was_given_up(config, give_up, state):
     give_up(config, "2026-W45")
     done = command("backfill", config, *WEEKS)
