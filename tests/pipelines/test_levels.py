@@ -84,6 +84,7 @@ def test_consistent_levels_add_up_beside_the_noisy_numbers(tmp_path):
         tables[f"uses_by_{name}"].frame
         for name in ("country_region_day", "country", "country_region")
     )
+    apart = 0
     for above, below, keys in (
         (coarse, middle, ["country"]),
         (middle, fine, ["country", "region"]),
@@ -93,9 +94,11 @@ def test_consistent_levels_add_up_beside_the_noisy_numbers(tmp_path):
         assert both.height == above.height
         differences = (both["uses_consistent"] - both["uses_consistent_below"]).abs()
         assert differences.max() < 1e-6
-        assert (both["uses"] != both["uses_below"]).any()
+        apart += (both["uses"] != both["uses_below"]).sum()
         assert (above["uses_consistent_std"] < above["uses_std"]).all()
         assert above["uses"].dtype == pl.Int64
+    # noise scales of 6 and more: each of the six differences is 0 with less than 1 in 20
+    assert apart
     assert fine.height == 16
     plan = json.loads((tmp_path / "out" / "plan.json").read_text())
     steps = plan["plan"]["tables"]["uses_by_country"]["post_processing"]
