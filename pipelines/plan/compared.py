@@ -17,7 +17,7 @@ from pipelines.storage.gcs import PATIENCE, GcsFolder
 from pipelines.storage.storage import Where, is_url
 
 SHORT_PATIENCE = 5.0
-"""Seconds for which a bucket is asked where nobody said that a plan is to be compared."""
+"""Seconds for which a bucket is asked for what a plan can do without."""
 
 
 def read_compared(place: Where, patience: float = PATIENCE) -> PlanFile:

@@ -15,6 +15,7 @@ from pipelines.ledger.decision import check_request
 from pipelines.ledger.policy import Cap
 from pipelines.ledger.refusal import usage
 from pipelines.plan import ReleasePlan
+from pipelines.plan.compared import SHORT_PATIENCE
 from pipelines.plan.file import PlanFile
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.run.periods import ReleasePeriod, chosen_period
@@ -124,7 +125,7 @@ def ledger_effect(
     """
     chosen = chosen_period(release.spec.period, period, today)
     try:
-        ledger = ReleaseLedger.of(release)
+        ledger = ReleaseLedger.of(release, SHORT_PATIENCE)
         book = ledger.ledger.book()
     except StoreError as error:
         return LedgerEffect(chosen, release.ledger, problem=str(error))

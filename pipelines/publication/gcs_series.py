@@ -23,7 +23,6 @@ from pipelines.storage.errors import StorageError
 from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.gcs_storage import download
 
-_ROUNDS = 100
 _THREADS = 8
 OF_THE_INDEX = (MANIFEST_FILE, SUMS_FILE, PLAN_FILE)
 """Files of a release that say what it is."""
@@ -88,9 +87,6 @@ def fetch_stated(source: GcsFolder, folder: Path) -> None:
 def write_gcs_index(source: GcsFolder, withdrawn: Sequence[Withdrawn] = ()) -> None:
     """Writes the index of a prefix, if no other file has its name.
 
-    Its generation is read before the releases are, and is the precondition of the write: so the
-    last of several writers has seen all releases that were out when it looked.
-
     Args:
         source: The prefix.
         withdrawn: Releases that are known to be withdrawn, beside those that the index tells of.
@@ -99,18 +95,16 @@ def write_gcs_index(source: GcsFolder, withdrawn: Sequence[Withdrawn] = ()) -> N
         StorageError: It cannot be written, or is somebody else's.
         AccountingError: A price of the releases together cannot be trusted.
     """
-    for _ in range(_ROUNDS):
-        found = source.read_with_generation(INDEX_FILE)
-        if found is not None and not is_index(found[0]):
+
+    def of_what_is_there(found: bytes | None) -> bytes:
+        if found is not None and not is_index(found):
             raise StorageError(f"{source.url}/{INDEX_FILE} is no index of releases, and stays")
         with tempfile.TemporaryDirectory(prefix="dp-release-") as folder:
             fetch_stated(source, Path(folder))
-            content, generation = (b"", 0) if found is None else found
-            every = all_withdrawn(withdrawn_in(content), withdrawn)
-            text = index_text(series_index(Path(folder), every)).encode()
-        if text == content or source.swap(INDEX_FILE, text, generation):
-            return
-    raise StorageError(f"{source.url}/{INDEX_FILE} changes all the time; try again")
+            every = all_withdrawn(withdrawn_in(found or b""), withdrawn)
+            return index_text(series_index(Path(folder), every)).encode()
+
+    source.rewrite(INDEX_FILE, of_what_is_there)
 
 
 def index_problem(source: GcsFolder) -> str | None:

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipelines.plan.file import PLAN_FILE
 from pipelines.storage.durable import sync_one
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL, errno.ENOLCK)
@@ -36,6 +37,31 @@ _LOOK_SECONDS = 0.02
 
 class TakenError(Exception):
     """Another release was published to the folder in the meantime."""
+
+
+def is_published(folder: Path) -> bool:
+    """Returns whether a folder holds a release."""
+    return (folder / PLAN_FILE).exists()
+
+
+def may_replace(folder: Path) -> bool:
+    """Returns whether a folder is absent, empty or a release, so that nothing else is lost."""
+    if not folder.exists() and not folder.is_symlink():
+        return True
+    return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
+
+
+def promote(publication: Path, folder: Path) -> None:
+    """Puts the files of a release where readers look, all together.
+
+    Args:
+        publication: Private folder with the files.
+        folder: Where the release goes; what was there is replaced. A kill between its two renames
+            leaves nothing there, until this is called again.
+    """
+    with building_folder(folder) as building:
+        shutil.copytree(publication, building, dirs_exist_ok=True)
+        put_in_place(building, folder, replace=True)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from pipelines.publication.facts import Facts
 from pipelines.publication.place import locked
 from pipelines.publication.withdrawn import Withdrawn, all_withdrawn, withdrawn_in
 from pipelines.storage.durable import replace_file
+from transforms.accounting import AccountingError
 
 INDEX_FILE = "releases.json"
 KIND = "dp-release index"
@@ -165,6 +166,27 @@ def write_index(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> Path | Non
         partial = folder / f".{INDEX_FILE}.{secrets.token_hex(8)}.partial"
         replace_file(path, index_text(index).encode(), partial)
         return path
+
+
+def list_releases(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> str | None:
+    """Writes the index of the releases in a folder; that they are out does not depend on it.
+
+    Args:
+        folder: The folder.
+        withdrawn: Releases that are known to be withdrawn.
+
+    Returns:
+        Why it is not written; None if it is.
+    """
+    path = folder / INDEX_FILE
+    try:
+        if write_index(folder, withdrawn) is None:
+            return f"{path} is no index of releases, and stays"
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    except AccountingError as error:
+        return f"{path} cannot be written: {error}"
+    return None
 
 
 def release_in(folder: Path) -> Listed | None:

@@ -13,10 +13,10 @@ from typing import Literal
 import polars as pl
 
 from pipelines.publication.checksums import SUMS_FILE
+from pipelines.publication.place import is_published
 from pipelines.report.published import REPORT_FILE, ReportError
 from pipelines.report.series import Beside
 from pipelines.report.words import visible
-from pipelines.run.output import is_published
 from pipelines.storage.durable import replace_file
 from pipelines.storage.errors import StorageError
 from pipelines.storage.storage import Where
@@ -97,8 +97,7 @@ def add_index(series: Path) -> str | None:
         from pipelines.report.index import INDEX_PAGE, index_page
 
         path = series / INDEX_PAGE
-        if path.exists() and not is_made_here(path.read_bytes()):
-            raise ReportError(f"{path} is somebody else's")
+        check_is_ours(path.read_bytes() if path.exists() else None, path)
         write_file(path, index_page(series))
 
     return why_without("index page", write)
@@ -123,9 +122,18 @@ def why_without(page: str, write: Callable[[], object]) -> str | None:
     return None
 
 
-def is_made_here(page: bytes) -> bool:
-    """Returns whether a page is one that this program makes."""
-    return GENERATOR.encode() in page
+def check_is_ours(page: bytes | None, place: Where) -> None:
+    """Refuses to write over a page that this program did not make.
+
+    Args:
+        page: The page; None where there is none.
+        place: Where it is, for the message.
+
+    Raises:
+        ReportError: It is somebody else's.
+    """
+    if page is not None and GENERATOR.encode() not in page:
+        raise ReportError(f"{place} is somebody else's, and stays")
 
 
 def write_page(folder: Path, out: Path | None) -> WrittenPage:
@@ -155,6 +163,8 @@ def write_page(folder: Path, out: Path | None) -> WrittenPage:
     path = out or folder / (REPORT_FILE if released else INDEX_PAGE)
     if path == folder / REPORT_FILE and (folder / SUMS_FILE).exists():
         check_listed(page, folder / SUMS_FILE, folder)
+    if path == folder / INDEX_PAGE:
+        check_is_ours(path.read_bytes() if path.exists() else None, path)
     write_file(path, page)
     return WrittenPage.at(path, "release" if released else "series", page)
 

@@ -14,23 +14,20 @@ from pathlib import Path
 
 from pipelines.publication.checksums import SUMS_FILE
 from pipelines.publication.gcs_series import fetch_release
-from pipelines.publication.series_index import INDEX_FILE
+from pipelines.publication.series_index import INDEX_FILE, list_releases
 from pipelines.publication.withdrawn import withdrawn_in
 from pipelines.report.files import (
     NEEDS,
     WrittenPage,
+    check_is_ours,
     check_listed,
-    is_made_here,
     why_without,
     write_file,
 )
 from pipelines.report.gcs_releases import ReleasesInBucket, copy_of, fetch_series
 from pipelines.report.published import REPORT_FILE, ReportError
-from pipelines.run.output import list_releases
 from pipelines.storage.errors import ChangedError
 from pipelines.storage.gcs import GcsFolder
-
-_ROUNDS = 100
 
 
 def add_gcs_index(series: GcsFolder) -> str | None:
@@ -108,16 +105,11 @@ def _swap_index(source: GcsFolder) -> str:
     """Writes the index page, and returns it."""
     from pipelines.report.index import INDEX_PAGE
 
-    place = f"{source.url}/{INDEX_PAGE}"
-    for _ in range(_ROUNDS):
-        found, generation = source.read_with_generation(INDEX_PAGE) or (None, 0)
-        if found is not None and not is_made_here(found):
-            raise ReportError(f"{place} is somebody else's")
-        page = _index(source)
-        content = page.encode()
-        if content == found or source.swap(INDEX_PAGE, content, generation):
-            return page
-    raise ReportError(f"{place} changes all the time; try again")
+    def of_what_is_there(found: bytes | None) -> bytes:
+        check_is_ours(found, f"{source.url}/{INDEX_PAGE}")
+        return _index(source).encode()
+
+    return source.rewrite(INDEX_PAGE, of_what_is_there).decode()
 
 
 def _index(source: GcsFolder) -> str:

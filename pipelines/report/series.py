@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipelines.publication.place import is_published
 from pipelines.report.published import PublishedRelease, ReportError, read_release
-from pipelines.run.output import is_published
 
 _PERIOD = re.compile(r"(\d{4})(-W\d\d|-\d\d(?:-\d\d)?)", re.ASCII)
 

@@ -37,8 +37,6 @@ from pipelines.storage.gcs import GcsFolder
 from pipelines.storage.gcs_storage import download, upload
 from transforms.accounting import AccountingError
 
-_ROUNDS = 100
-
 
 @dataclass(frozen=True)
 class GcsOutlet:
@@ -79,7 +77,7 @@ class GcsOutlet:
 
     def digest(self) -> str | None:
         """Returns the digest of the objects behind the pointer, as they are; see `Outlet`."""
-        pointer = self._pointer()[0]
+        pointer = self._pointer()
         if pointer is None:
             return None
         with tempfile.TemporaryDirectory(prefix="dp-release-") as folder:
@@ -118,7 +116,7 @@ class GcsOutlet:
 
     def files(self, names: Sequence[str]) -> tuple[str, ...]:
         """Returns the URLs of files behind the pointer; see `Outlet`."""
-        pointer = self._pointer()[0]
+        pointer = self._pointer()
         if pointer is None:
             return ()
         url = self.folder.child(pointer.digest).url
@@ -126,19 +124,20 @@ class GcsOutlet:
 
     def _point(self, wanted: Pointer) -> None:
         """Swaps the pointer, unless a later version is out."""
-        for _ in range(_ROUNDS):
-            found, generation = self._pointer()
-            if found == wanted or (found is not None and _is_later(found, wanted)):
-                return
-            if self.folder.swap(POINTER_FILE, wanted.text().encode(), generation):
-                return
-        raise StorageError(f"{self.place}/{POINTER_FILE} changes all the time; try again")
 
-    def _pointer(self) -> tuple[Pointer | None, int]:
-        found = self.folder.read_with_generation(POINTER_FILE)
-        if found is None:
-            return None, 0
-        return read_pointer(found[0], f"{self.place}/{POINTER_FILE}"), found[1]
+        def newest(found: bytes | None) -> bytes:
+            if found is not None and _is_later(self._parsed(found), wanted):
+                return found
+            return wanted.text().encode()
+
+        self.folder.rewrite(POINTER_FILE, newest)
+
+    def _pointer(self) -> Pointer | None:
+        found = self.folder.read(POINTER_FILE)
+        return None if found is None else self._parsed(found)
+
+    def _parsed(self, pointer: bytes) -> Pointer:
+        return read_pointer(pointer, f"{self.place}/{POINTER_FILE}")
 
 
 def _is_later(found: Pointer, wanted: Pointer) -> bool:

@@ -16,6 +16,7 @@ from pipelines.ledger import (
     Release,
     ReleaseKey,
     Request,
+    StoreError,
     load_policy,
     open_store,
 )
@@ -27,6 +28,7 @@ from pipelines.ledger.states import NO_POLICY
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
 from pipelines.publication.facts import LedgerPlace, Look
+from pipelines.publication.gcs_series import heads_in_index
 from pipelines.publication.series_index import Listed, release_in, releases_in
 from pipelines.publication.withdrawn import Withdrawn
 from pipelines.run.folders import series_storage
@@ -37,6 +39,7 @@ from pipelines.spec import LoadedRelease, ReleaseSpec
 from pipelines.spec.partition_folders import chosen_columns
 from pipelines.storage.durable import private_folder
 from pipelines.storage.errors import StorageError
+from pipelines.storage.gcs import PATIENCE, GcsFolder
 from pipelines.storage.storage import is_url
 
 
@@ -55,18 +58,23 @@ class ReleaseLedger:
     policy: Policy | None
 
     @classmethod
-    def of(cls, release: LoadedRelease) -> ReleaseLedger:
+    def of(cls, release: LoadedRelease, patience: float = PATIENCE) -> ReleaseLedger:
         """Opens the ledger and the policy that a config names. Nothing is written.
 
         The ledger is refused when it lacks an entry that the staging, or the manifest of a
         published release of the series remembers: it is another one, or its end was cut off.
 
+        Args:
+            release: The release series.
+            patience: Seconds for which the bucket of its releases is asked.
+
         Raises:
             ConfigError: The policy cannot be read.
+            StoreError: The bucket of the releases cannot be read.
             LedgerError: The ledger cannot be opened.
         """
         policy = None if release.policy is None else load_policy(release.policy)
-        ledger = Ledger(open_store(release.ledger), remembered=list(_heads(release)))
+        ledger = Ledger(open_store(release.ledger), remembered=list(_heads(release, patience)))
         return cls(release, ledger, policy)
 
     def policy_for(self, request: Request) -> Policy:
@@ -202,10 +210,10 @@ class ReleaseLedger:
         return period.days, unit
 
 
-def _heads(release: LoadedRelease) -> Iterator[Head]:
+def _heads(release: LoadedRelease, patience: float) -> Iterator[Head]:
     """Yields the heads that manifests of published releases of a series remember, and staging."""
     if is_url(release.output_folder):
-        yield from _heads_in_bucket(release)
+        yield from _heads_in_bucket(release, patience)
     for published in _published(release):
         place = published.content.facts.ledger
         if published.content.series == release.spec.release and place is not None:
@@ -224,17 +232,14 @@ def _published(release: LoadedRelease) -> list[Listed]:
     return [] if found is None else [found]
 
 
-def _heads_in_bucket(release: LoadedRelease) -> list[Head]:
+def _heads_in_bucket(release: LoadedRelease, patience: float) -> list[Head]:
     """Returns the heads that the index in the bucket has: it is one object, not one per release."""
-    from pipelines.publication.gcs_series import heads_in_index
-    from pipelines.storage.gcs import GcsFolder
-
     try:
-        folder = GcsFolder.of(release.output_folder)
+        folder = replace(GcsFolder.of(release.output_folder), patience=patience)
         index = folder.parent if release.spec.period is None else folder
         return heads_in_index(index, release.spec.release)
     except StorageError as error:
-        raise release.refusal(("output", "folder"), str(error)) from None
+        raise StoreError(f"the ledger is not held against what is published: {error}") from None
 
 
 def _without_time(unit: PrivacyUnit, spec: ReleaseSpec) -> PrivacyUnit:

@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.ledger import ReleaseKey
+from pipelines.publication.place import is_published, may_replace, promote
 from pipelines.publication.release_files import release_digest
-from pipelines.publication.series_index import INDEX_FILE, Listed, is_free_for_index, release_in
+from pipelines.publication.series_index import (
+    INDEX_FILE,
+    Listed,
+    is_free_for_index,
+    list_releases,
+    release_in,
+)
 from pipelines.publication.withdrawn import Withdrawn
 from pipelines.report.files import add_index
 from pipelines.report.series import Beside, ReleasesHere
-from pipelines.run.output import is_published, list_releases, may_replace, promote
 from pipelines.storage.storage import Where, is_url
 
 

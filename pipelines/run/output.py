@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.plan import ReleasePlan
-from pipelines.plan.file import PLAN_FILE
 from pipelines.publication.content import Content
-from pipelines.publication.place import building_folder, put_in_place
 from pipelines.publication.release_files import release_digest, write_release
-from pipelines.publication.series_index import INDEX_FILE, write_index
-from pipelines.publication.withdrawn import Withdrawn
 from pipelines.storage.storage import Where
-from transforms.accounting import AccountingError
 from transforms.plan import TablePlan
 from transforms.postprocess import post_process
 from transforms.render import render
@@ -36,18 +30,6 @@ class Published:
     plan: TablePlan
     frame: pl.DataFrame
     files: tuple[Where, ...]
-
-
-def is_published(folder: Path) -> bool:
-    """Returns whether a folder holds a release."""
-    return (folder / PLAN_FILE).exists()
-
-
-def may_replace(folder: Path) -> bool:
-    """Returns whether a folder is absent, empty or a release, so that nothing else is lost."""
-    if not folder.exists() and not folder.is_symlink():
-        return True
-    return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
 
 
 def write_publication(
@@ -73,40 +55,6 @@ def write_publication(
     digest = release_digest(folder)
     assert digest is not None
     return digest
-
-
-def promote(publication: Path, folder: Path) -> None:
-    """Puts the files of a release where readers look, all together.
-
-    Args:
-        publication: Private folder with the files.
-        folder: Where the release goes; what was there is replaced. A kill between its two renames
-            leaves nothing there, until this is called again.
-    """
-    with building_folder(folder) as building:
-        shutil.copytree(publication, building, dirs_exist_ok=True)
-        put_in_place(building, folder, replace=True)
-
-
-def list_releases(folder: Path, withdrawn: Sequence[Withdrawn] = ()) -> str | None:
-    """Writes the index of the releases in a folder; that they are out does not depend on it.
-
-    Args:
-        folder: The folder.
-        withdrawn: Releases that are known to be withdrawn.
-
-    Returns:
-        Why it is not written; None if it is.
-    """
-    path = folder / INDEX_FILE
-    try:
-        if write_index(folder, withdrawn) is None:
-            return f"{path} is no index of releases, and stays"
-    except OSError as error:
-        return f"{path} cannot be written: {error.strerror}"
-    except AccountingError as error:
-        return f"{path} cannot be written: {error}"
-    return None
 
 
 def render_release(plan: ReleasePlan, drawn: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

@@ -12,7 +12,7 @@ strongly consistent for reads and listings after a write.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +26,7 @@ PATIENCE = 60.0
 """Seconds for which busy answers (429, 5xx, lost connections) are tried again, with back-off."""
 
 _READS = 10
+_ROUNDS = 100
 _CACHE_CONTROL = "no-cache"
 """Else caches on the web may show a public object for an hour after it was swapped or deleted."""
 
@@ -157,6 +158,30 @@ class GcsFolder:
                 if _status_of(error) != 412:
                     raise
         return self.read(name) == content
+
+    def rewrite(self, name: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Writes what follows from an object, and from others that are read after it.
+
+        The generation that is read before is the precondition of the write. So the last of several
+        writers has seen all that was there when it looked.
+
+        Args:
+            name: Name of the object.
+            change: Returns the new content, from the old one or None where there is none. It is
+                called again when somebody else has written in the meantime.
+
+        Returns:
+            What the object holds now. It is not written when that is what it held.
+
+        Raises:
+            StorageError: It cannot be read or written, or changes all the time.
+        """
+        for _ in range(_ROUNDS):
+            found, generation = self.read_with_generation(name) or (None, 0)
+            content = change(found)
+            if content == found or self.swap(name, content, generation):
+                return content
+        raise StorageError(f"{self.url}/{name} changes all the time; try again")
 
     def names(self, prefix: str = "") -> list[str]:
         """Returns the names of all objects that begin so, also in folders.

@@ -14,6 +14,7 @@ from pipelines.cli import app
 from pipelines.publication.checksums import SUMS_FILE, sums_of, sums_text
 from pipelines.report import gcs_pages
 from pipelines.report.index import index_page
+from pipelines.storage import gcs
 from pipelines.storage.gcs import GcsFolder
 
 
@@ -159,7 +160,7 @@ def test_many_that_write_at_once_leave_a_page_with_all_releases(here, out):
 
 
 def test_a_page_that_changes_all_the_time_is_given_up(here, series, monkeypatch):
-    monkeypatch.setattr(gcs_pages, "_ROUNDS", 2)
+    monkeypatch.setattr(gcs, "_ROUNDS", 2)
     monkeypatch.setattr(GcsFolder, "swap", lambda *_: False)
     assert outlet(WEEKS[0]).add_index_page() == (
         f"there is no index page: {OUT}/index.html changes all the time; try again"
@@ -184,7 +185,7 @@ def test_somebody_elses_page_stays(here, out):
     folder = GcsFolder.of(out)
     folder.create("index.html", b"<h1>Our data</h1>")
     assert put(here, WEEKS[0], out=out).add_index_page() == (
-        f"there is no index page: {out}/index.html is somebody else's"
+        f"there is no index page: {out}/index.html is somebody else's, and stays"
     )
     assert folder.read("index.html") == b"<h1>Our data</h1>"
 

@@ -7,9 +7,7 @@ from series_on_gcs import OUT, WEEKS, outlet, publish_here, put, write_config
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.plan import compared, plan_release
-from pipelines.plan.report import report_plan
-from pipelines.spec import load_release
+from pipelines.plan import compared
 from pipelines.storage.gcs import GcsFolder
 
 CHANGE = {"table": None, "change": "budget epsilon from 1 to 2 (+100 %)"}
@@ -110,7 +108,9 @@ def test_a_bucket_that_cannot_be_read_is_not_compared_with(
     else:
         servers.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
         monkeypatch.setattr(compared, "SHORT_PATIENCE", 0.1)
-    release = load_release(config)
-    report = report_plan(release, plan_release(release))
-    assert (report.against, report.changes) == (None, ())
-    assert said in report.problem
+        monkeypatch.setattr("pipelines.plan.ledger.SHORT_PATIENCE", 0.1)
+    found = planned(config)
+    assert (found["against"], found["changes"]) == (None, [])
+    assert said in found["against_problem"]
+    assert said in found["ledger"]["problem"]
+    assert "not looked at: the ledger is not held against what is published: " in plan(config)[1]

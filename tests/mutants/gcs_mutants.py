@@ -35,13 +35,17 @@ ON_GCS = [
         (f"{GCS_FOLDER}::test_a_swap_needs_the_generation_that_was_read[small-gcs]",),
     ),
     Mutant(
-        "the_generation_of_the_pointer_is_not_the_one_that_was_looked_at",
-        "pipelines/run/gcs_outlet.py",
-        "if self.folder.swap(POINTER_FILE, wanted.text().encode(), generation):",
-        "if self.folder.swap(POINTER_FILE, wanted.text().encode(), self._pointer()[1]):",
+        "what_somebody_wrote_since_the_look_is_written_over",
+        "pipelines/storage/gcs.py",
+        "            if content == found or self.swap(name, content, generation):\n",
+        "            _, generation = self.read_with_generation(name) or (None, 0)\n"
+        "            if content == found or self.swap(name, content, generation):\n",
         (
             f"{GCS_OUTLET}::"
             "test_a_run_that_is_overtaken_between_look_and_swap_looks_again[small-gcs]",
+            f"{GCS_OUTLET}::test_an_index_that_is_overtaken_has_all_releases[small-gcs]",
+            f"{GCS_PAGES}::"
+            "test_of_two_that_write_at_once_the_page_has_the_releases_of_both[small-gcs]",
         ),
     ),
     Mutant(
@@ -138,13 +142,6 @@ ON_GCS = [
         (f"{GCS_TWO}::test_the_second_is_told_while_the_first_draws[small-gcs]",),
     ),
     Mutant(
-        "the_index_is_written_over_that_of_another",
-        "pipelines/publication/gcs_series.py",
-        "source.swap(INDEX_FILE, text, generation)",
-        "source.swap(INDEX_FILE, text, (source.read_with_generation(INDEX_FILE) or (b'', 0))[1])",
-        (f"{GCS_OUTLET}::test_an_index_that_is_overtaken_has_all_releases[small-gcs]",),
-    ),
-    Mutant(
         "an_edited_publication_in_a_bucket_is_verified",
         "pipelines/publication/verify_place.py",
         "    if release_digest(folder) != pointer.digest:\n",
@@ -152,21 +149,10 @@ ON_GCS = [
         (f"{GCS_OUTLET}::test_verify_finds_what_was_changed_by_hand[emptied]",),
     ),
     Mutant(
-        "the_index_page_is_written_over_that_of_another",
-        "pipelines/report/gcs_pages.py",
-        "source.swap(INDEX_PAGE, content, generation)",
-        "source.swap(INDEX_PAGE, content, "
-        "(source.read_with_generation(INDEX_PAGE) or (b'', 0))[1])",
-        (
-            f"{GCS_PAGES}::"
-            "test_of_two_that_write_at_once_the_page_has_the_releases_of_both[small-gcs]",
-        ),
-    ),
-    Mutant(
         "the_index_page_is_written_over_somebody_elses",
-        "pipelines/report/gcs_pages.py",
-        "if found is not None and not is_made_here(found):",
-        "if False:",
+        "pipelines/report/files.py",
+        "    if page is not None and GENERATOR.encode() not in page:\n",
+        "    if False:\n",
         (f"{GCS_PAGES}::test_somebody_elses_page_stays[small-gcs]",),
     ),
     Mutant(

@@ -47,8 +47,8 @@ DRAWN = [
 PUBLISHED = [
     Place(*LEDGER, "publish", after=True),
     Place(*OUTLET, "promote"),
-    Place("pipelines.run.output", "shutil", "copytree", after=True),
-    Place("pipelines.run.output", "Path", "rename", of=".building"),
+    Place("pipelines.publication.place", "shutil", "copytree", after=True),
+    Place("pipelines.publication.place", "Path", "rename", of=".building"),
     Place(*OUTLET, "promote", after=True),
 ]
 STATES = {
@@ -149,7 +149,7 @@ def test_a_release_that_is_killed_at_every_step_in_turn_comes_out_once(tmp_path)
 WITHDRAWING = [
     Place(*LEDGER, "publish", after=True),
     Place("pipelines.publication.place", "", "_sync", after=True),
-    Place("pipelines.run.output", "Path", "rename", of=".building"),
+    Place("pipelines.publication.place", "Path", "rename", of=".building"),
     Place(*OUTLET, "promote", after=True),
     *both(*LEDGER, "withdraw"),
 ]

@@ -11,10 +11,10 @@ from publications import LISTED, SELECTED, make_publication, read_json, write_co
 
 from pipelines.plan import plan_release
 from pipelines.publication import series_index as module
-from pipelines.publication.series_index import series_index, write_index
+from pipelines.publication.place import promote
+from pipelines.publication.series_index import list_releases, series_index, write_index
 from pipelines.publication.verify_folder import verify_folder
 from pipelines.run.exactly_once import run_release
-from pipelines.run.output import list_releases, promote
 from pipelines.spec import ConfigError, load_release
 from transforms.accounting import price
 

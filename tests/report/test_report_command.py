@@ -216,8 +216,18 @@ def test_the_index_is_made_again_but_no_other_page_is_lost(tmp_path):
     assert "2026-12" not in first
     assert "2026-12" in index.read_text(encoding="utf-8")
     index.write_text("<h1>Our data</h1>")
-    assert add_index(tmp_path) == f"there is no index page: {index} is somebody else's"
+    assert add_index(tmp_path) == f"there is no index page: {index} is somebody else's, and stays"
     assert index.read_text() == "<h1>Our data</h1>"
+
+
+def test_the_command_loses_no_page_of_somebody_else_either(tmp_path):
+    publish(tmp_path / "2026-11", tables())
+    index = tmp_path / "index.html"
+    index.write_text("<h1>Our data</h1>")
+    code, _, errors = command(tmp_path)
+    assert (code, errors) == (1, f"{index} is somebody else's, and stays\n")
+    assert index.read_text() == "<h1>Our data</h1>"
+    assert command(tmp_path, "--out", tmp_path / "page.html")[0] == 0
 
 
 def test_a_series_that_cannot_be_read_has_no_index(tmp_path):
