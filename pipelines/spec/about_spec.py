@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from pydantic import AfterValidator, Field
 
 from pipelines.spec.fields import Model, OneOrMore, Text, WholeNumber
 
 Sector = Literal["Technology", "Healthcare", "Education", "Government", "Energy", "Finance"]
 """Sectors of the OpenDP deployments registry."""
+
+
+def _spdx(license: str) -> str:
+    """Returns an identifier of SPDX in its proper case."""
+    try:
+        return str(canonicalize_license_expression(license))
+    except InvalidLicenseExpression:
+        raise ValueError(
+            f"is {license!r}; allowed: an identifier of SPDX, such as CC-BY-4.0, or one that "
+            "begins with LicenseRef-"
+        ) from None
+
+
+License = Annotated[str, Field(strict=True, pattern=r"^[-a-zA-Z0-9._]+$"), AfterValidator(_spdx)]
 
 
 class AboutSpec(Model):
@@ -27,7 +42,7 @@ class AboutSpec(Model):
     """Where the people live whose data these are."""
     sector: Sector | None = None
     """Sector of the publisher."""
-    license: Annotated[str, Field(strict=True, pattern=r"^[-a-zA-Z0-9._]+$")] | None = None
+    license: License | None = None
     """What readers may do with the data: an identifier of SPDX, such as CC-BY-4.0."""
     links: OneOrMore = ()
     """Papers and pages about the release."""
