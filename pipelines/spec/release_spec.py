@@ -183,11 +183,9 @@ class ReleaseSpec(Model):
         listed: list[tuple[KeyPath, str]] = [
             *((("input", "types", name), name) for name in self.input.types),
             *((("input", "optional", at), name) for at, name in enumerate(self.input.optional)),
-            *((("about", "columns", name), name) for name in self.about.columns),
         ]
         for path, column in listed:
-            derived = self.derived_columns if path[0] == "about" else ()
-            if column not in (*columns, *derived, self.gates.days):
+            if column not in (*columns, self.gates.days):
                 yield (
                     path,
                     f"the release does not read this column; it reads {', '.join(columns)}"

@@ -170,8 +170,8 @@ def test_a_run_on_a_file_with_bad_text_is_like_a_run_without(tmp_path, kind):
     numbers = dict(found.select("country", "n").iter_rows())
     assert {"DE", "FR"} <= numbers.keys() <= {"DE", "FR", "F\ufffd", "\ufffd\ufffd\ufffd"}
     # Another bad unit in DE; user u0 has three countries, of which two count.
-    assert numbers["DE"] == pytest.approx(60.5, abs=1)
-    assert numbers["FR"] == pytest.approx(59.5, abs=1)
+    assert numbers["DE"] == pytest.approx(60.5, abs=2)
+    assert numbers["FR"] == pytest.approx(59.5, abs=2)
     known = pl.read_parquet(tmp_path / "dirty" / "out" / "known.parquet")
     assert known["n"].to_list() == pytest.approx([61, 0], abs=0.5)
     clean = write_release(tmp_path / "clean", KINDS[kind], [])
