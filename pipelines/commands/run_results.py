@@ -24,6 +24,11 @@ def tell_result(done: Run, *, as_json: bool, brief: bool = False) -> None:
     """
     if done.without_report is not None:
         tell_problem(done.without_report)
+    if done.put_back:
+        tell_problem(
+            f"{short(done.folder)} was not as it was published, and is again: its files were put "
+            "back"
+        )
     if as_json:
         echo_json(_to_dict(done))
     elif brief:

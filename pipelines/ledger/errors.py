@@ -16,11 +16,17 @@ class BrokenLedgerError(LedgerError):
 
     Attributes:
         number: Number of the entry at fault, from 1.
+        message: What is wrong with it.
     """
 
-    def __init__(self, number: int, message: str) -> None:
+    def __init__(self, number: int, message: str, place: str = "") -> None:
         self.number = number
-        super().__init__(f"entry {number} of the ledger: {message}")
+        self.message = message
+        super().__init__(f"entry {number} of the ledger{place and f' {place}'}: {message}")
+
+    def at(self, place: str) -> BrokenLedgerError:
+        """Returns the error of a ledger at a place."""
+        return BrokenLedgerError(self.number, self.message, place)
 
 
 class HeadMovedError(Exception):

@@ -15,7 +15,7 @@ from pipelines.clock import now
 from pipelines.ledger.charges import Charge, ReleaseKey, Request
 from pipelines.ledger.decision import check_request
 from pipelines.ledger.entries import Head, Kind, digest_of, new_entry
-from pipelines.ledger.errors import HeadMovedError, LedgerError
+from pipelines.ledger.errors import BrokenLedgerError, HeadMovedError, LedgerError
 from pipelines.ledger.policy import Policy
 from pipelines.ledger.states import Book, Note, Release, check_reservation
 from pipelines.ledger.store import LedgerStore
@@ -45,7 +45,7 @@ class Ledger:
             BrokenLedgerError: It was edited, cut off or damaged.
             StoreError: It cannot be read.
         """
-        return verify(self.store.read().lines, self.remembered)
+        return self._verified(self.store.read().lines)
 
     def reserve(self, request: Request, policy: Policy) -> Release:
         """Charges a release before its noise is drawn.
@@ -206,11 +206,17 @@ class Ledger:
 
         return self._append(decide).releases[key]
 
+    def _verified(self, lines: Sequence[str]) -> Book:
+        try:
+            return verify(lines, self.remembered)
+        except BrokenLedgerError as error:
+            raise error.at(self.store.place) from None
+
     def _append(self, decide: Callable[[Book], _Wanted | None]) -> Book:
         """Appends what a decision wants, by compare-and-set, and returns the book after it."""
         for _ in range(_MOST_ROUNDS):
             snapshot = self.store.read()
-            book = verify(snapshot.lines, self.remembered)
+            book = self._verified(snapshot.lines)
             wanted = decide(book)
             if wanted is None:
                 return book

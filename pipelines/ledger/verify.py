@@ -31,22 +31,23 @@ def verify(lines: Sequence[str], remembered: Iterable[Head] = ()) -> Book:
             book.add(entry)
         except LedgerError as error:
             raise BrokenLedgerError(entry.number, str(error)) from None
-    for head in remembered:
-        _check_remembered(lines, head)
+    _check_remembered(lines, list(remembered))
     book.head = head_of(lines)
     return book
 
 
-def _check_remembered(lines: Sequence[str], head: Head) -> None:
-    if head.entries > len(lines):
+def _check_remembered(lines: Sequence[str], heads: Sequence[Head]) -> None:
+    most = max((head.entries for head in heads), default=0)
+    if most > len(lines):
         raise BrokenLedgerError(
             len(lines) + 1,
-            f"it is missing: {head.entries} entries are remembered, and {len(lines)} are there; "
+            f"it is missing: {most} entries are remembered, and {len(lines)} are there; "
             "allowed: the ledger that published manifests remember, such as a copy of it",
         )
-    if head.entries and digest_of(lines[head.entries - 1]) != head.digest:
-        raise BrokenLedgerError(
-            head.entries,
-            f"its hash is not {head.digest}, as it is remembered, so it or one before it "
-            "was written anew",
-        )
+    for head in heads:
+        if head.entries and digest_of(lines[head.entries - 1]) != head.digest:
+            raise BrokenLedgerError(
+                head.entries,
+                f"its hash is not {head.digest}, as it is remembered, so it or one before it "
+                "was written anew",
+            )

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.plan.file import PLAN_FILE
+from pipelines.publication.checksums import SUMS_FILE, read_sums
 from pipelines.storage.durable import sync_one
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL, errno.ENOLCK)
@@ -44,11 +45,19 @@ def is_published(folder: Path) -> bool:
     return (folder / PLAN_FILE).exists()
 
 
-def may_replace(folder: Path) -> bool:
-    """Returns whether a folder is absent, empty or a release, so that nothing else is lost."""
-    if not folder.exists() and not folder.is_symlink():
-        return True
-    return folder.is_dir() and (is_published(folder) or not any(folder.iterdir()))
+def other_files(folder: Path) -> list[str]:
+    """Returns the names in a folder that are not of a release, and would be lost by another.
+
+    Hidden files beside a release, such as those that desktops leave behind, do not count.
+    """
+    names = {path.name for path in folder.iterdir()}
+    if not is_published(folder):
+        return sorted(names)
+    try:
+        listed = read_sums((folder / SUMS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return sorted(n for n in names - {SUMS_FILE, *listed} if not n.startswith("."))
 
 
 def promote(publication: Path, folder: Path) -> None:

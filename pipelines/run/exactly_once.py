@@ -67,6 +67,7 @@ class Run:
         without_report: Why there is no page where one was asked for, or no list of releases; None
             otherwise.
         report: The page; None if there is none.
+        put_back: Whether what was published had been changed since, and is as it was again.
     """
 
     release: Release
@@ -76,6 +77,7 @@ class Run:
     completeness: Completeness
     without_report: str | None = None
     report: Where | None = None
+    put_back: bool = False
 
 
 def run_release(
@@ -200,7 +202,16 @@ def _published(steps: RunSteps, *, is_new: bool) -> Run:
     completeness = NOT_LOOKED_AT if found is None else found.content.facts.completeness
     page = next(iter(steps.outlet.files([REPORT_FILE])), None)
     place = steps.outlet.place
-    return Run(steps.found, place, published, is_new, completeness, steps.without_report, page)
+    return Run(
+        steps.found,
+        place,
+        published,
+        is_new,
+        completeness,
+        steps.without_report,
+        page,
+        steps.put_back,
+    )
 
 
 def _failures(steps: RunSteps) -> AbstractContextManager[None]:

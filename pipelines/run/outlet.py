@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.ledger import ReleaseKey
-from pipelines.publication.place import is_published, may_replace, promote
+from pipelines.publication.place import is_published, other_files, promote
 from pipelines.publication.release_files import release_digest
 from pipelines.publication.series_index import (
     INDEX_FILE,
@@ -101,10 +101,13 @@ class LocalOutlet:
     def problem(self, *, writes: bool = True) -> str | None:
         """Returns why the folder cannot be used; see `Outlet`."""
         folder = self.place
-        if not may_replace(folder):
+        if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
+            return f"{folder} is no folder; allowed: one that is empty, new, or has a release"
+        others = other_files(folder) if folder.is_dir() else []
+        if others:
             return (
-                f"{folder} holds other files, and publication replaces the folder; "
-                "allowed: an empty folder, a new one, or one that a release was published to"
+                f"{folder} holds other files, such as {others[0]}, and publication replaces the "
+                "folder; allowed: an empty folder, a new one, or one that has a release alone"
             )
         if not is_free_for_index(folder.parent):
             return (

@@ -40,6 +40,7 @@ class Publishing:
         with_report: Whether an HTML page is published with the tables.
         without_report: Why there is none, though there should be; None otherwise.
         without_index: Why the list of releases beside it is not as it should be; None if it is.
+        put_back: Whether what was published had been changed since, and is as it was again.
     """
 
     ledger: ReleaseLedger
@@ -50,6 +51,7 @@ class Publishing:
     with_report: bool
     without_report: str | None = field(default=None, init=False)
     without_index: str | None = field(default=None, init=False)
+    put_back: bool = field(default=False, init=False)
 
     def publish(
         self, found: Release, earlier: Sequence[ReleaseKey]
@@ -83,7 +85,8 @@ class Publishing:
             with staging.rendering(found.attempt) as building:
                 digest = write_publication(rendered, content, formats, building, self._add_pages)
             found = self._decided(found.key, digest)
-        if self.outlet.digest() != found.publication:
+        if (there := self.outlet.digest()) != found.publication:
+            self.put_back = there is None and self.outlet.holds_release()
             self._put(found)
         for key in earlier:
             reason = f"corrected by version {found.key.version}: {found.reason}"

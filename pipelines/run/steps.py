@@ -58,6 +58,7 @@ class RunSteps:
         keep_metrics: Told of the metrics of workers that were waited for; None for nobody.
         without_report: Why there is none, or no list of releases, though there should be; None
             otherwise.
+        put_back: Whether what was published had been changed since, and is as it was again.
         key: Which release it is; its version is known after `aim`.
         reason: Why it is a correction; empty for none.
         found: The release in the ledger; None while it is not reserved.
@@ -72,6 +73,7 @@ class RunSteps:
     detach: bool = False
     keep_metrics: KeepMetrics | None = None
     without_report: str | None = field(default=None, init=False)
+    put_back: bool = field(default=False, init=False)
     key: ReleaseKey = field(init=False)
     reason: str = field(default="", init=False)
     found: Release | None = field(default=None, init=False)
@@ -280,6 +282,7 @@ class RunSteps:
         )
         self.found, published = publishing.publish(self._known(), self._earlier)
         self.without_report = publishing.without_report or publishing.without_index
+        self.put_back = publishing.put_back
         return published
 
     def _launch(

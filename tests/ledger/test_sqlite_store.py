@@ -219,7 +219,7 @@ def test_a_row_that_was_edited_is_found(tmp_path):
     fire(ledger, "draw")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE entries SET line = replace(line, '0.5', '0.1')")
-    with pytest.raises(Exception, match="entry 2 of the ledger: its hash of the entry before"):
+    with pytest.raises(Exception, match=r"entry 2 of the ledger .*: its hash of the entry before"):
         ledger.book()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE entries SET line = x'ff'")

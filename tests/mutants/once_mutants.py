@@ -116,9 +116,19 @@ ONCE_ONLY = [
     Mutant(
         "a_publication_that_was_cut_off_stays_so",
         "pipelines/run/publishing.py",
-        "        if self.outlet.digest() != found.publication:\n",
-        "        if found.state == 'drawn':\n",
+        "        if (there := self.outlet.digest()) != found.publication:\n",
+        "        if (there := self.outlet.digest()) is None and not self.outlet.holds_release():\n",
         (f"{ONCE}::test_a_rerun_puts_the_published_bytes_back",),
+    ),
+    Mutant(
+        "what_is_beside_the_files_of_a_release_is_deleted",
+        "pipelines/publication/place.py",
+        '    return sorted(n for n in names - {SUMS_FILE, *listed} if not n.startswith("."))\n',
+        "    return []\n",
+        (
+            "tests/pipelines/test_run.py::"
+            "test_a_file_beside_those_of_a_release_is_refused_and_kept[again]",
+        ),
     ),
     Mutant(
         "a_folder_is_frozen_before_it_is_on_the_disk",

@@ -535,7 +535,7 @@ def test_dirty_rows_change_no_exit_code_no_message_and_no_line_of_output(tmp_pat
         frame = published(folder)
         assert frame["country"].to_list() == ["DE", "FR"]
         assert frame["users"].to_list() == pytest.approx([60, 60], abs=2)
-        assert frame["total"].to_list() == pytest.approx([150, 150], abs=10.5)
+        assert frame["total"].to_list() == pytest.approx([150, 150], abs=15)
     clean, dirty = ([str(part).replace("True", "False") for part in parts] for parts in seen)
     assert clean == dirty
     assert seen[0][:2] == (0, "")
@@ -719,10 +719,40 @@ def test_a_folder_with_other_files_is_refused_and_kept(tmp_path, events, name):
     other = tmp_path / "out" / name
     other.parent.mkdir(parents=True)
     other.write_text("mine")
-    with pytest.raises(ConfigError, match="holds other files, and publication replaces the folder"):
+    with pytest.raises(ConfigError, match=r"holds other files, such as .*, and"):
         run(events)
     assert other.read_text() == "mine"
     assert not (tmp_path / ".dp-release").exists()
+
+
+@pytest.mark.parametrize("again", [(), ("--correct", "a wrong name")], ids=["again", "corrected"])
+def test_a_file_beside_those_of_a_release_is_refused_and_kept(tmp_path, events, again):
+    run(events)
+    before = files_below(tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    done = command("run", events, *again)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "out holds other files, such as notes.txt, and publication replaces" in done.stderr
+    (tmp_path / "out" / "notes.txt").unlink()
+    assert files_below(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted"])
+def test_it_is_said_that_a_changed_file_of_a_release_was_put_back(tmp_path, events, change):
+    run(events)
+    before = files_below(tmp_path / "out")
+    csv = tmp_path / "out" / "t.csv"
+    if change == "edited":
+        csv.write_text("country\n")
+    else:
+        csv.unlink()
+    done = command("run", events)
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"{tmp_path}/out was not as it was published, and is again: its files were put back\n"
+    )
+    assert files_below(tmp_path / "out") == before
+    assert command("run", events).stderr == ""
 
 
 def test_an_empty_folder_is_fine(tmp_path, events):
@@ -739,7 +769,7 @@ def test_the_folder_of_the_config_is_no_output_folder(tmp_path, events):
 
 def test_a_file_where_the_output_folder_should_be_is_kept(tmp_path, events):
     (tmp_path / "out").write_text("mine")
-    assert "holds other files" in refused(events, "output.folder")
+    assert "is no folder" in refused(events, "output.folder")
     assert (tmp_path / "out").read_text() == "mine"
 
 
