@@ -28,6 +28,8 @@ def mismatches(stated: Any, right: Any, place: str) -> Iterator[str]:
     elif isinstance(stated, list) and isinstance(right, list) and len(stated) == len(right):
         for index, (one, other) in enumerate(zip(stated, right, strict=True)):
             yield from mismatches(one, other, f"{place}[{index}]")
+    elif isinstance(stated, list) and isinstance(right, list):
+        yield f"{place} has {len(stated)} items; it should have {len(right)}"
     elif not _same(stated, right):
         yield f"{place} is {_text(stated)}; it should be {_text(right)}"
 

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -19,6 +20,7 @@ from pipelines.sources.files import InputError, is_local, open_file
 from pipelines.sources.lines import csv_header
 from pipelines.spec import InputFormat
 from pipelines.spec.partition_folders import FolderValues, folder_values
+from pipelines.storage.gcs import reason_of
 from transforms.text_types import POLARS_TYPES, ColumnType
 
 Schema = Mapping[str, pl.DataType]
@@ -75,7 +77,7 @@ def match_files(glob: str) -> list[InputFile]:
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
             (result,) = FileSystems.match([glob])  # warns of brackets in names
     except (BeamIOError, ValueError) as error:
-        raise InputError(f"cannot look for {glob}: {_first_line(error)}") from None
+        raise InputError(f"cannot look for {glob}: {_reason(error, glob)}") from None
     files = [
         InputFile(match.path, match.size_in_bytes, folder_values(glob, match.path))
         for match in result.metadata_list
@@ -175,5 +177,15 @@ def _read_header(path: str) -> list[str]:
             raise InputError(f"{path} cannot be read") from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _reason(error: BaseException, glob: str) -> str:
+    """Returns in one line what is behind an error of Beam, which holds those of the service."""
+    while isinstance(error, BeamIOError) and error.exception_details:
+        error = next(iter(error.exception_details.values()))
+    if glob.startswith("gs://") and isinstance(error, Exception) and not isinstance(error, OSError):
+        with suppress(ImportError):
+            return reason_of(error)
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

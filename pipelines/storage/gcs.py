@@ -237,7 +237,7 @@ class GcsFolder:
             raise
         except Exception as error:
             place = f"{self.url}/{name}" if name else self.url
-            raise StorageError(f"{place} cannot be {verb}: {_reason_of(error)}") from None
+            raise StorageError(f"{place} cannot be {verb}: {reason_of(error)}") from None
 
 
 def is_file_name(name: str) -> bool:
@@ -280,8 +280,8 @@ def _status_of(error: Exception) -> int | None:
     return int(code) if isinstance(code, int) else None
 
 
-def _reason_of(error: Exception) -> str:
-    """Returns in one line why the service did not do something."""
+def reason_of(error: Exception) -> str:
+    """Returns in one line why the service did not do something; needs its library."""
     match _status_of(error):
         case 401 | 403:
             return (

@@ -9,7 +9,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.testing.util import assert_that
+from google.api_core.exceptions import Forbidden, RetryError
 
 from pipelines.run.progress import bytes_read
 from pipelines.sources import inputs
@@ -84,6 +87,26 @@ def test_a_glob_that_finds_nothing_is_refused(tmp_path, glob):
 def test_a_glob_on_an_unknown_file_system_is_refused():
     with pytest.raises(InputError, match="cannot look for nowhere://x/"):
         match_files("nowhere://x/*.csv")
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (RetryError("Timeout of 60.0s exceeded", None), "the service is busy or cannot be reached"),
+        (Forbidden("GET https://..."), "no permission; allowed: an account that may get, list"),
+        (BeamIOError("Match operation failed", {"gs://b": TimeoutError()}), "TimeoutError"),
+    ],
+    ids=["away", "forbidden", "without a text"],
+)
+def test_what_is_behind_an_error_of_a_bucket_is_said_in_one_line(monkeypatch, cause, said):
+    def match(_):
+        raise BeamIOError("Match operation failed", {"gs://b/*": cause})
+
+    monkeypatch.setattr(FileSystems, "match", match)
+    with pytest.raises(InputError) as caught:
+        match_files("gs://b/*")
+    assert str(caught.value).startswith(f"cannot look for gs://b/*: {said}")
+    assert "\n" not in str(caught.value)
 
 
 # What is in them

@@ -514,7 +514,7 @@ def test_a_plan_without_its_hash_is_noticed(folder):
     ],
 )
 def test_values_of_other_kinds_are_not_the_same(stated, right):
-    assert next(mismatches({"a": stated}, {"a": right}, "x")).startswith("x.a is ")
+    assert next(mismatches({"a": stated}, {"a": right}, "x")).startswith("x.a ")
     assert next(mismatches({}, {"a": right}, "x")).startswith("x.a is missing; ")
 
 
