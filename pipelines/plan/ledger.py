@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pipelines.ledger import Charge, Refusal, RefusedError, StoreError
+from pipelines.ledger import (
+    Book,
+    Charge,
+    LedgerError,
+    Refusal,
+    RefusedError,
+    Request,
+    StoreError,
+)
 from pipelines.ledger.cells import Cell, cells
 from pipelines.ledger.composition import RhoBudget
 from pipelines.ledger.decision import check_request
@@ -19,7 +27,17 @@ from pipelines.plan.compared import SHORT_PATIENCE
 from pipelines.plan.file import PlanFile
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.run.periods import ReleasePeriod, chosen_period
+from pipelines.run.versions import Aim
 from pipelines.spec import LoadedRelease
+
+_RUNS = {
+    None: "charges and draws it",
+    "reserved": "charges nothing more, and draws it",
+    "drawing": "charges nothing more, and finishes it, or draws it again if that attempt is dead",
+    "drawn": "charges nothing more, and publishes what is drawn",
+    "published": "charges nothing more, and draws nothing",
+}
+"""What a run does with a release in a state of the ledger that it can go on from."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +85,9 @@ class LedgerEffect:
         period: Its period.
         place: Where the ledger is.
         state: State of its latest version in the ledger; None for none.
-        caps: The caps of the policy.
-        refusal: Why it would be refused; None if it would not be.
+        caps: The caps of the policy, where a run would charge it.
+        refusal: Why its charge would be refused; None if it would not be.
+        stopped: Why a run cannot go on with the version that is there; None if it can.
         problem: Why the ledger could not be read; None if it could.
     """
 
@@ -77,7 +96,17 @@ class LedgerEffect:
     state: str | None = None
     caps: Sequence[CapEffect] = ()
     refusal: Refusal | None = None
+    stopped: str | None = None
     problem: str | None = None
+
+    @property
+    def run(self) -> str | None:
+        """What a run would do, after "a run"; None where that is not known."""
+        if self.problem is not None:
+            return None
+        if self.refusal is not None or self.stopped is not None:
+            return "would be refused"
+        return _RUNS[self.state]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the effect as JSON values."""
@@ -85,6 +114,8 @@ class LedgerEffect:
             "period": self.period.name,
             "ledger": self.place,
             "state": self.state,
+            "run": self.run,
+            "stopped": self.stopped,
             "caps": [cap.to_dict() for cap in self.caps],
             "refusal": None if self.refusal is None else self.refusal.to_json(),
             "problem": self.problem,
@@ -95,8 +126,10 @@ class LedgerEffect:
         yield f"ledger {self.place}, period {self.period.name}"
         if self.problem is not None:
             yield f"  not looked at: {self.problem}"
-        if self.state is not None:
-            yield f"  it is {self.state} already, so a run charges nothing more"
+        if self.stopped is not None:
+            yield f"  a run would be refused: {self.stopped}"
+        elif self.state is not None:
+            yield f"  it is {self.state} already, so a run {self.run}"
         for cap in self.caps:
             yield f"  cap of {cap}"
         if self.refusal is not None:
@@ -135,7 +168,8 @@ def ledger_effect(
     latest = book.latest(request.key)
     place = ledger.ledger.store.place
     if latest is not None:
-        return LedgerEffect(chosen, place, latest.state)
+        stopped = _stopped(book, request)
+        return LedgerEffect(chosen, place, latest.state, stopped=stopped)
     policy = ledger.policy_for(request)
     refusal = None
     try:
@@ -152,6 +186,15 @@ def ledger_effect(
         ]
         effects.append(max(found, key=lambda effect: effect.after))
     return LedgerEffect(chosen, place, None, tuple(effects), refusal)
+
+
+def _stopped(book: Book, request: Request) -> str | None:
+    """Returns why a run without a correction would not go on with what the ledger has."""
+    try:
+        Aim.of(book, request.key, request.plan, None)
+    except LedgerError as error:
+        return str(error)
+    return None
 
 
 def _different(found: Iterator[Cell]) -> list[Cell]:

@@ -9,6 +9,7 @@ from once_release import TODAY, command, run, write_release, write_weekly
 from pipelines.ledger import PrivacyUnit
 from pipelines.plan import plan_release
 from pipelines.plan.file import plan_file
+from pipelines.run.failures import RunError
 from pipelines.run.ledger import ReleaseLedger
 from pipelines.run.ledger_unit import ledger_unit
 from pipelines.run.periods import EVERY_DAY, read_period
@@ -186,6 +187,50 @@ def test_plan_shows_the_ledger_before_and_after(tmp_path):
     assert "cap of epsilon 1.5 at delta 0 per lifetime for one user: 1 used before, 2 after" in text
     again = command("plan", config, "--period", "2026-W45").stdout
     assert "it is published already, so a run charges nothing more" in again
+
+
+def test_plan_says_what_a_run_does_in_each_state_of_a_release(tmp_path):
+    """In a run's own words where it refuses."""
+    config = write_release(tmp_path, more="policy: policy.yaml\n")
+    write_policy(tmp_path, "{unit: user, epsilon: 9}")
+    text = config.read_text()
+    assert shown("plan", config)["ledger"]["run"] == "charges and draws it"
+
+    def planned_and_run():
+        return shown("plan", config)["ledger"], command("run", config)
+
+    run(config)
+    found, done = planned_and_run()
+    assert (found["state"], found["stopped"], done.returncode) == ("published", None, 0)
+    assert found["run"] == "charges nothing more, and draws nothing"
+    config.write_text(text.replace("epsilon: 1.0", "epsilon: 2.0"))
+    found, done = planned_and_run()
+    assert (found["state"], found["run"]) == ("published", "would be refused")
+    assert (done.returncode, done.stderr) == (1, f"{found['stopped']}\n")
+    config.write_text(text)
+    command("withdraw", config, "--reason", "wrong")
+    found, done = planned_and_run()
+    assert (found["state"], found["run"]) == ("withdrawn", "would be refused")
+    assert (done.returncode, done.stderr) == (1, f"{found['stopped']}\n")
+    said = command("plan", config).stdout
+    assert "a run would be refused: r@all is withdrawn (wrong), and its charge is spent" in said
+    assert "charges nothing more" not in said
+
+
+@pytest.mark.parametrize(
+    ("dies_in", "state", "does"),
+    [
+        ("draw", "reserved", "and draws it"),
+        ("publish", "drawn", "and publishes what is drawn"),
+    ],
+)
+def test_plan_says_that_a_run_goes_on(tmp_path, monkeypatch, dies_in, state, does):
+    config = write_release(tmp_path)
+    monkeypatch.setattr(f"pipelines.run.steps.RunSteps.{dies_in}", lambda *_: 1 / 0)
+    with pytest.raises(RunError):
+        run(config)
+    said = command("plan", config).stdout
+    assert f"it is {state} already, so a run charges nothing more, {does}" in said
 
 
 def test_plan_without_a_period_is_about_the_last_one_that_is_over(tmp_path):
