@@ -9,8 +9,10 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
 from pipelines.doctor import cluster, machine, places, probe
+from pipelines.doctor.budget import check_budget
 from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
-from pipelines.plan import plan_release
+from pipelines.plan import ReleasePlan, plan_release
+from pipelines.policy_check import check_policy
 from pipelines.run.dataflow import dataflow_arguments, load_dataflow
 from pipelines.run.options import NoAnswerError, OptionError, is_local, pipeline_options
 from pipelines.run.runners import RunnerChoice, RunnerError
@@ -40,16 +42,16 @@ def examine(
     """
     yield machine.check_python()
     yield from machine.check_packages()
-    release = None
+    loaded = None
     if config is not None:
-        release, found = _loaded(config)
+        loaded, found = _loaded(config)
         yield found
     options = None
     if duty != "publish":
         options, found = _options(chosen, beam_options, dataflow)
         yield found
-    if release is not None:
-        yield from _places(release, duty)
+    if loaded is not None:
+        yield from _places(*loaded, duty)
     if duty == "publish":
         return
     runs = options is not None
@@ -58,22 +60,24 @@ def examine(
         yield found
     if options is None or is_local(options):
         return
-    if release is None:
+    if loaded is None:
         yield skipped("job", "with a CONFIG, a job would look for workers that share its staging")
     elif not runs:
         yield skipped("job", "not tried, as what it needs has failed")
     else:
         seconds = probe.SECONDS if dataflow is None else probe.DATAFLOW_SECONDS
-        yield probe.check_job(options, release.staging_folder, seconds)
+        yield probe.check_job(options, loaded[0].staging_folder, seconds)
 
 
-def _loaded(config: Path) -> tuple[LoadedRelease | None, Finding]:
+def _loaded(config: Path) -> tuple[tuple[LoadedRelease, ReleasePlan] | None, Finding]:
     try:
         release = load_release(config)
         plan = plan_release(release)
+        check_policy(release)
     except ConfigError as error:
         return None, failed("config", first_line(error), "see dp-release validate")
-    return release, ok("config", f"{config}: {plan.spec.release} with {len(plan.tables)} tables")
+    text = f"{config}: {plan.spec.release} with {len(plan.tables)} tables"
+    return (release, plan), ok("config", text)
 
 
 def _options(
@@ -101,8 +105,11 @@ def _options(
     return options, ok("runner", chosen.runner or ("local" if is_local(options) else "as after --"))
 
 
-def _places(release: LoadedRelease, duty: places.Duty) -> Iterator[Finding]:
-    yield places.check_ledger(release)
+def _places(release: LoadedRelease, plan: ReleasePlan, duty: places.Duty) -> Iterator[Finding]:
+    ledger = places.check_ledger(release)
+    yield ledger
+    if ledger.state == "ok" and duty != "publish":
+        yield from check_budget(release, plan)
     folders = {"staging": release.staging_folder, "output": release.output_folder}
     for name, place in folders.items():
         if is_url(place):

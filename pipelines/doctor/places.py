@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.doctor.finding import Finding, failed, first_line, ok, skipped
 from pipelines.in_time import TooSlowError, within
-from pipelines.ledger import Ledger, LedgerError, open_store
-from pipelines.spec import LoadedRelease
+from pipelines.ledger import LedgerError
+from pipelines.plan.compared import SHORT_PATIENCE
+from pipelines.run.ledger import ReleaseLedger
+from pipelines.sources.check import find_files, release_input
+from pipelines.sources.inputs import Input
+from pipelines.spec import ConfigError, LoadedRelease
+from pipelines.spec.placeholders import PLACEHOLDERS
+from pipelines.storage.errors import StorageError
 from pipelines.storage.storage import is_url
 
 CLOUD_SECONDS = 20
@@ -36,18 +43,19 @@ draws looks whether the place of the release is free; whoever publishes reads no
 
 
 def check_ledger(release: LoadedRelease, seconds: float = CLOUD_SECONDS) -> Finding:
-    """Reads the ledger, and checks its chain of hashes."""
+    """Reads the ledger as a run does: its hashes, and the entries that others remember."""
     place = release.ledger
-    if not is_url(place) and not Path(place).exists():
-        folder = Path(place).parent
-        problem = unwritable(folder)
-        if problem:
-            return failed("ledger", f"{place} is not there, and {problem}", "make the folder")
-        return ok("ledger", f"{place} is not there yet; the first run makes it")
+    is_missing = not is_url(place) and not Path(place).exists()
+    if is_missing and (problem := unwritable(Path(place).parent)):
+        return failed("ledger", f"{place} is not there, and {problem}", "make the folder")
     try:
-        book = within(seconds, place, lambda: Ledger(open_store(place)).book())
-    except (LedgerError, TooSlowError) as error:
+        book = within(
+            seconds, place, lambda: ReleaseLedger.of(release, SHORT_PATIENCE).ledger.book()
+        )
+    except (ConfigError, LedgerError, StorageError, TooSlowError) as error:
         return failed("ledger", first_line(error), "see the rights to it, and its last backup")
+    if is_missing:
+        return ok("ledger", f"{place} is not there yet; the first run makes it")
     return ok("ledger", f"{place} has {book.head.entries} entries, and its hashes are right")
 
 
@@ -73,7 +81,11 @@ def check_readable(check: str, place: str) -> Finding:
 
 
 def check_input(release: LoadedRelease) -> Iterator[Finding]:
-    """Says of an input that is no files what cannot be checked of it."""
+    """Looks for the input files that are here; says of a table what cannot be checked of it.
+
+    Each placeholder of a period may stand for any text, so that what is not found is there for no
+    period. Files in buckets are left to `check_buckets`.
+    """
     bigquery = release.spec.input.bigquery
     if bigquery is not None:
         yield skipped(
@@ -82,6 +94,16 @@ def check_input(release: LoadedRelease) -> Iterator[Finding]:
             "and whether that of the workers may read it (roles bigquery.dataViewer and "
             "bigquery.readSessionUser)",
         )
+    source = release_input(replace(release, placeholders=dict.fromkeys(PLACEHOLDERS, "*")))
+    if not isinstance(source, Input) or any(map(is_url, source.files)):
+        return
+    try:
+        found = find_files(release, source)
+    except ConfigError as error:
+        yield failed("input", first_line(error), "see input.files, or put the files there")
+        return
+    when = "" if release.spec.period is None else ", of all periods"
+    yield ok("input", f"{len(found):,} files are there{when}")
 
 
 def unwritable(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,13 @@ from pipelines.doctor import places, probe
 from pipelines.doctor.examine import examine
 from pipelines.doctor.finding import ok
 from pipelines.in_time import TooSlowError, within
+from pipelines.ledger import LedgerError
 from pipelines.plan import plan_release
 from pipelines.run.exactly_once import run_release
 from pipelines.run.options import NoAnswerError
 from pipelines.run.runners import RunnerChoice
 from pipelines.run.waiting import TimeLimitError
-from pipelines.spec import load_release
+from pipelines.spec import ConfigError, load_release
 
 COMMAND = Path(sys.executable).with_name("dp-release")
 LOCAL = PipelineOptions(["--runner=FnApiRunner"])
@@ -70,7 +72,8 @@ def test_a_release_that_can_run_is_fine_and_is_left_as_it_was(config, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     found = states(examine(config, RunnerChoice()))
     assert set(found) == {
-        *("python", "beam", "packages", "config", "runner", "ledger", "staging", "output")
+        *("python", "beam", "packages", "config", "runner"),
+        *("ledger", "staging", "output", "input"),
     }
     assert set(found.values()) == {"ok"}
     assert sorted(tmp_path.rglob("*")) == before
@@ -84,6 +87,96 @@ def test_a_ledger_is_read_and_its_hashes_are_checked(config):
     found = places.check_ledger(release)
     assert found.state == "failed"
     assert "ledger.db" in found.text
+
+
+@pytest.mark.parametrize("kept", [".dp-release", "out"])
+def test_a_ledger_that_others_remember_entries_of_is_missed(config, tmp_path, kept):
+    """A run refuses it too, whether the staging or a published release remembers it."""
+    release = load_release(config)
+    run_release(release, plan_release(release))
+    ledger = Path(release.ledger)
+    shutil.copyfile(ledger, tmp_path / "backup")
+    for folder in {".dp-release", "out"} - {kept}:
+        shutil.rmtree(tmp_path / folder)
+    ledger.unlink(missing_ok=True)
+    found = {one.check: one for one in examine(config, RunnerChoice())}["ledger"]
+    assert found.state == "failed"
+    with pytest.raises(LedgerError) as refused:
+        run_release(release, plan_release(release))
+    assert found.text == str(refused.value)
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(tmp_path / "backup", ledger)
+    assert places.check_ledger(release).state == "ok"
+
+
+# Input
+
+
+def test_input_that_is_not_there_is_a_finding_in_the_words_of_a_run(config):
+    config.write_text(config.read_text().replace("in.parquet", "inn.parquet"))
+    found = {one.check: one for one in examine(config, RunnerChoice())}["input"]
+    assert found.state == "failed"
+    release = load_release(config)
+    with pytest.raises(ConfigError) as refused:
+        run_release(release, plan_release(release))
+    assert found.text == str(refused.value)
+    assert "release.yaml:2:16: input.files: no file matches" in found.text
+
+
+def test_of_input_by_period_what_is_there_for_none_is_a_finding(config, tmp_path):
+    text = config.read_text().replace(
+        "files: in.parquet", "files: 'in/{period}/*.parquet', time: t"
+    )
+    config.write_text(f"{text}period: week\n")
+    found = {one.check: one for one in examine(config, RunnerChoice())}["input"]
+    assert (found.state, "in/*/*.parquet" in found.text) == ("failed", True)
+    (tmp_path / "in" / "2020-W01").mkdir(parents=True)
+    shutil.copyfile(tmp_path / "in.parquet", tmp_path / "in" / "2020-W01" / "a.parquet")
+    found = {one.check: one for one in examine(config, RunnerChoice())}["input"]
+    assert (found.state, found.text) == ("ok", "1 files are there, of all periods")
+
+
+# Policy and budget
+
+
+def with_policy(config, epsilon):
+    config.write_text(f"{config.read_text()}policy: policy.yaml\n")
+    config.with_name("policy.yaml").write_text(
+        f"datasets: {{r: {{columns: [user, country], caps: [{{unit: user, epsilon: {epsilon}}}]}}}}"
+    )
+
+
+def test_a_cap_that_the_release_never_fits_is_a_finding(config):
+    with_policy(config, 0.5)
+    found = {one.check: one for one in examine(config, RunnerChoice())}["budget"]
+    assert found.state == "failed"
+    assert found.text.startswith(
+        "a run would be refused for period all: the cap of epsilon 0.5 at delta 0 per lifetime"
+    )
+    config.with_name("policy.yaml").write_text(
+        config.with_name("policy.yaml").read_text().replace("0.5", "1.5")
+    )
+    assert states(examine(config, RunnerChoice()))["budget"] == "ok"
+
+
+def test_a_policy_that_is_not_there_is_a_finding(config):
+    config.write_text(f"{config.read_text()}policy: polcy.yaml\n")
+    found = {one.check: one for one in examine(config, RunnerChoice())}["config"]
+    assert found.state == "failed"
+    assert "polcy.yaml: no such file" in found.text
+
+
+def test_a_published_release_whose_config_is_another_now_is_a_finding(config):
+    release = load_release(config)
+    run_release(release, plan_release(release))
+    assert states(examine(config, RunnerChoice()))["budget"] == "ok"
+    config.write_text(config.read_text().replace("epsilon: 1", "epsilon: 2"))
+    found = {one.check: one for one in examine(config, RunnerChoice())}["budget"]
+    assert found.state == "failed"
+    assert "allowed: the config as it was, or dp-release run --correct REASON" in found.text
+
+
+# Folders
 
 
 def test_folders_that_cannot_be_made_are_named(config, tmp_path):
@@ -396,7 +489,7 @@ def command(*arguments):
 def test_the_command_leaves_with_0_where_all_is_fine(config):
     done = command(config)
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok"] * 8
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok"] * 9
 
 
 def test_the_command_leaves_with_1_where_something_is_wrong(config):
