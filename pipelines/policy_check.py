@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from pipelines.ledger import load_policy
-from pipelines.spec import LoadedRelease
+from pipelines.ledger import Policy, load_policy
+from pipelines.spec import ConfigError, LoadedRelease
 from pipelines.spec.errors import did_you_mean
+
+
+def release_policy(release: LoadedRelease) -> Policy | None:
+    """Loads the policy file that a config names; None where it names none.
+
+    Raises:
+        ConfigError: It cannot be read, which is a problem of the config, or it is no policy, which
+            is one of the policy file.
+    """
+    if release.policy is None:
+        return None
+    try:
+        return load_policy(release.policy)
+    except ConfigError as error:
+        unread = [str(problem) for problem in error.problems if problem.line is None]
+        if not unread:
+            raise
+        raise release.refusal(("policy",), "; ".join(unread)) from None
 
 
 def check_policy(release: LoadedRelease) -> None:
@@ -13,9 +31,10 @@ def check_policy(release: LoadedRelease) -> None:
     Raises:
         ConfigError: It cannot, or it has not.
     """
-    if release.policy is None:
+    policy = release_policy(release)
+    if policy is None:
         return
-    datasets = load_policy(release.policy).datasets
+    datasets = policy.datasets
     dataset = release.spec.dataset
     if dataset not in datasets:
         key = "dataset" if "dataset" in release.spec.model_fields_set else "policy"

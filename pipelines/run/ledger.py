@@ -17,7 +17,6 @@ from pipelines.ledger import (
     ReleaseKey,
     Request,
     StoreError,
-    load_policy,
     open_store,
 )
 from pipelines.ledger.composition import composed, epsilon_at
@@ -27,6 +26,7 @@ from pipelines.ledger.policy import no_policy
 from pipelines.ledger.states import NO_POLICY
 from pipelines.plan import ReleasePlan
 from pipelines.plan.file import PlanFile
+from pipelines.policy_check import release_policy
 from pipelines.publication.facts import LedgerPlace, Look
 from pipelines.publication.gcs_series import heads_in_index
 from pipelines.publication.series_index import Listed, release_in, releases_in
@@ -73,7 +73,7 @@ class ReleaseLedger:
             StoreError: The bucket of the releases cannot be read.
             LedgerError: The ledger cannot be opened.
         """
-        policy = None if release.policy is None else load_policy(release.policy)
+        policy = release_policy(release)
         ledger = Ledger(open_store(release.ledger), remembered=list(_heads(release, patience)))
         return cls(release, ledger, policy)
 

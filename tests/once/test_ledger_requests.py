@@ -318,7 +318,7 @@ def test_a_release_of_all_rows_touches_every_day(tmp_path):
     ("caps", "more", "message"),
     [
         ("{unit: user, epsilon: 1}", "", ""),
-        (None, "", "policy.yaml: no such file"),
+        (None, "", "release.yaml:6:9: policy: {folder}/policy.yaml: no such file\n"),
         ("{unit: user, epsilon: -1}", "", "caps[0].epsilon: is -1.0; allowed: a finite number"),
         (
             "{unit: user, epsilon: 1}",
@@ -333,5 +333,16 @@ def test_validate_looks_at_the_policy_too(tmp_path, caps, more, message):
         write_policy(tmp_path, caps)
     done = command("validate", config)
     assert done.returncode == (1 if message else 0)
-    assert message in done.stderr
+    assert message.format(folder=tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "plan", "budget"])
+def test_a_policy_that_cannot_be_read_is_a_problem_of_the_config(tmp_path, name):
+    config = write_release(tmp_path, more="policy: polcy.yaml\n")
+    done = command(name, config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{config}:6:9: policy: {tmp_path}/polcy.yaml: no such file\n"
+    (tmp_path / "polcy.yaml").write_text("datasets: 3\n")
+    done = command(name, config)
+    assert done.stderr.startswith(f"{tmp_path}/polcy.yaml:1:11: datasets: ")
