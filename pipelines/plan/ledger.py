@@ -130,6 +130,8 @@ class LedgerEffect:
             yield f"  a run would be refused: {self.stopped}"
         elif self.state is not None:
             yield f"  it is {self.state} already, so a run {self.run}"
+        elif self.problem is None and self.refusal is None and not self.caps:
+            yield f"  no policy caps what releases lose together; a run {self.run}"
         for cap in self.caps:
             yield f"  cap of {cap}"
         if self.refusal is not None:

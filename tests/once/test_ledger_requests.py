@@ -233,6 +233,13 @@ def test_plan_says_that_a_run_goes_on(tmp_path, monkeypatch, dies_in, state, doe
     assert f"it is {state} already, so a run charges nothing more, {does}" in said
 
 
+def test_plan_says_that_no_policy_caps_a_release(tmp_path):
+    config = write_weekly(tmp_path)
+    run(config, period="2026-W45")
+    said = command("plan", config, "--period", "2026-W46").stdout
+    assert "\n  no policy caps what releases lose together; a run charges and draws it" in said
+
+
 def test_plan_without_a_period_is_about_the_last_one_that_is_over(tmp_path):
     config = write_weekly(tmp_path, more="policy: policy.yaml\n")
     write_policy(tmp_path, "{unit: user, epsilon: 2}")
