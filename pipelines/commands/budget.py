@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines import clock
-from pipelines.commands.shared import Config, Json, Period, echo_json, refuse, user_errors
+from pipelines.commands.shared import Config, Json, Period, echo_json, refuse, short, user_errors
 from pipelines.log import tell_problem
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def budget(
         echo_json(report.to_dict())
     else:
         typer.echo(report.text(get_terminal_size((110, 24)).columns))
+        if plot is not None:
+            typer.echo(f"plot in {short(plot)}")
 
 
 @user_errors

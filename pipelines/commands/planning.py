@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import Config, Period, refuse, several, user_errors
+from pipelines.commands.shared import Config, Period, refuse, several, short, user_errors
 
 
 @user_errors
@@ -87,4 +87,10 @@ def plan(
         refuse(str(error))
     except OSError as error:
         refuse(f"{error.filename} cannot be written: {error.strerror}")
-    typer.echo(report.json() if as_json else report.text(get_terminal_size((110, 24)).columns))
+    if as_json:
+        typer.echo(report.json())
+        return
+    typer.echo(report.text(get_terminal_size((110, 24)).columns))
+    for what, file in (("plan", out), ("plot", plot)):
+        if file is not None:
+            typer.echo(f"{what} in {short(file)}")

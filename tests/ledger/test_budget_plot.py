@@ -1,5 +1,6 @@
 """Pictures of a budget: losses so far, and caps against their limits."""
 
+import json
 import math
 import re
 import sys
@@ -159,6 +160,8 @@ def test_the_command_draws_and_still_says_what_is_left(tmp_path):
     code, text, errors = command(tmp_path, "budget", "--plot", str(picture))
     assert (code, errors) == (0, "")
     assert text.startswith("r, in the ledger ")
+    assert text.endswith(f"\nplot in {picture}\n")
+    assert json.loads(command(tmp_path, "budget", "--json", "--plot", str(picture))[1])["history"]
     assert picture.read_text(encoding="utf-8").startswith("<svg ")
     code, _, errors = command(tmp_path, "budget", "--plot", str(tmp_path / "none" / "b.svg"))
     assert code == 1

@@ -1,5 +1,6 @@
 """Pictures of a plan: well-formed, in need of nothing else, and right in their points."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -169,7 +170,17 @@ def test_the_command_draws_and_still_says_the_plan(tmp_path):
     code, text, errors = command(tmp_path, "--plot", tmp_path / "plan.svg")
     assert (code, errors) == (0, "")
     assert text.startswith("r: Events & <others>\n")
+    assert text.endswith(f"\nplot in {tmp_path}/plan.svg\n")
     assert (tmp_path / "plan.svg").read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_the_files_that_were_written_are_named_but_not_in_json(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ("--out", "plan.json", "--plot", "plan.svg")
+    _, text, _ = command(tmp_path, *asked)
+    assert text.splitlines()[-2:] == ["plan in plan.json", "plot in plan.svg"]
+    _, text, _ = command(tmp_path, "--json", *asked)
+    assert json.loads(text)["plan_hash"]
 
 
 def test_another_kind_of_picture_is_refused(tmp_path):
