@@ -73,6 +73,8 @@ def _check(policy: Policy, book: Book, request: Request) -> None:
         epsilon_at(composed(charge.losses), charge.delta),
         _largest(dataset.caps, charge, releases) if shortfalls else None,
         _returns(dataset.caps, charge, releases) if shortfalls else None,
+        charge.unit,
+        tuple(dict.fromkeys(cap.unit for cap in dataset.caps)),
     )
     raise RefusedError(refusal)
 

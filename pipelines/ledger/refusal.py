@@ -11,6 +11,7 @@ from pipelines.ledger.cells import Cell
 from pipelines.ledger.charges import Charge, ReleaseKey
 from pipelines.ledger.composition import RhoBudget, epsilon_at, rho_and_failure
 from pipelines.ledger.errors import LedgerError
+from pipelines.ledger.units import PrivacyUnit
 
 _MOST_LINES = 10
 
@@ -38,12 +39,17 @@ class Shortfall:
         needed, failed = usage(cell, charge)
         return cls(cell, used, needed, failed)
 
+    @property
+    def is_of_another_unit(self) -> bool:
+        """Whether nothing bounds what a release loses about the unit of the cap, at any price."""
+        return math.isinf(self.needed) and self.failed == 1
+
     def lines(self) -> list[str]:
         """Returns the explanation, line by line."""
         cap, releases = self.cell.cap, self.cell.releases
         what = "rho" if isinstance(cap.budget, RhoBudget) else "epsilon"
         text = f"the cap of {cap}"
-        if math.isinf(self.needed) and self.failed == 1:
+        if self.is_of_another_unit:
             return [
                 f"{text}: nothing bounds what is lost about that unit, as a release "
                 "protects less than it, or something else"
@@ -89,6 +95,8 @@ class Refusal:
             None where even the least would not.
         returns: First day on which an input window as long would have to begin to fit; None where
             no day would do.
+        protects: The privacy unit of the release; None where that does not matter.
+        capped: Privacy units that the policy has caps for.
     """
 
     key: ReleaseKey
@@ -97,12 +105,17 @@ class Refusal:
     epsilon: float = 0.0
     largest: float | None = None
     returns: date | None = None
+    protects: PrivacyUnit | None = None
+    capped: tuple[PrivacyUnit, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.key} is refused; nothing was drawn and nothing is charged"]
         lines += [f"it {objection}" for objection in self.objections]
         for shortfall in self.shortfalls:
             lines += shortfall.lines()
+        if any(shortfall.is_of_another_unit for shortfall in self.shortfalls):
+            capped = ", ".join(f"one {unit}" for unit in self.capped)
+            lines.append(f"the release protects one {self.protects}; the policy caps: {capped}")
         if self.shortfalls:
             fit = "no epsilon" if self.largest is None else f"epsilon {self.largest:g}"
             lines.append(f"it costs epsilon {_up(self.epsilon)} alone; what would fit: {fit}")
@@ -129,6 +142,8 @@ class Refusal:
             "epsilon": self.epsilon if math.isfinite(self.epsilon) else None,
             "largest": self.largest,
             "returns": None if self.returns is None else str(self.returns),
+            "protects": None if self.protects is None else str(self.protects),
+            "capped": [str(unit) for unit in self.capped],
         }
 
 

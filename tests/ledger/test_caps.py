@@ -122,8 +122,24 @@ def test_a_unit_that_a_cap_does_not_bound_is_refused(ledger):
     rules = policy({"epsilon": 100}, units=["user_id", "device"])
     refusal = refused(ledger, rules, 1, unit=PrivacyUnit(("device", "user_id")))
     assert "nothing bounds what is lost about that unit" in str(refusal)
+    assert "the release protects one device + user_id; the policy caps: one user_id" in str(refusal)
     assert refusal.largest is None
     assert refusal.to_json()["shortfalls"][0]["needed"] is None
+
+
+def test_a_cap_on_a_unit_that_the_release_does_not_have_names_both(ledger):
+    caps = ({"unit": "userid", "epsilon": 9}, {"unit": "userid", "every": "day", "epsilon": 1})
+    rules = policy(*caps, units=["user_id"])
+    refusal = refused(ledger, rules, 1)
+    line = "the release protects one user_id; the policy caps: one userid, one userid of one day"
+    assert line in str(refusal).splitlines()
+    found = refusal.to_json()
+    assert (found["protects"], found["capped"]) == ("user_id", ["userid", "userid of one day"])
+
+
+def test_a_refusal_for_want_of_room_does_not_speak_of_units(ledger):
+    refusal = refused(ledger, policy({"epsilon": 0.1}), 1)
+    assert "the policy caps" not in str(refusal)
 
 
 def test_a_cap_per_release_counts_nothing_else(ledger):
