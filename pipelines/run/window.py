@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.run.periods import ReleasePeriod
 from pipelines.sources.inputs import Schema
-from pipelines.spec import LoadedRelease, ProblemList, found_problems
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList
+from pipelines.spec.declared_types import type_problems
 
 if TYPE_CHECKING:
     from transforms.prepare.preparation import Preparation
@@ -63,9 +64,9 @@ def check_window(
     if window is None:
         return
     problems = ProblemList(release.source)
-    try:
-        window.preparation.schema(prepared if window.after else read)
-    except ValueError as error:
-        for path, message, _ in found_problems(error, {None: ("input", "time")}):
-            problems.add(path, message)
+    types = prepared if window.after else read
+    paths: dict[str | None, KeyPath] = {None: ("input", "time")}
+    found = type_problems(window.preparation, types, paths, release.spec.input)
+    for path, message, _ in found:
+        problems.add(path, message)
     problems.raise_if_any()

@@ -9,7 +9,8 @@ import polars as pl
 
 from pipelines.sources.check import check_type
 from pipelines.sources.inputs import Schema
-from pipelines.spec import KeyPath, LoadedRelease, ProblemList, found_problems
+from pipelines.spec import KeyPath, LoadedRelease, ProblemList
+from pipelines.spec.declared_types import type_problems
 
 if TYPE_CHECKING:
     from transforms.prepare.preparation import Preparation
@@ -36,13 +37,11 @@ def prepared_schema(
         return schema
     problems = ProblemList(release.source)
     known = ", ".join(f"{name} ({dtype})" for name, dtype in schema.items())
-    try:
-        prepared = preparation.schema(schema)
-    except ValueError as error:
-        for path, message, at in found_problems(error, release.spec.expression_paths):
-            problems.add(path, f"{message}; the columns that are read: {known}", at=at)
-        problems.raise_if_any()
-        raise
+    spec = release.spec
+    for path, message, at in type_problems(preparation, schema, spec.expression_paths, spec.input):
+        problems.add(path, f"{message}; the columns that are read: {known}", at=at)
+    problems.raise_if_any()
+    prepared = preparation.schema(schema)
     for path, message in _misused(release, prepared):
         problems.add(path, message)
     problems.raise_if_any()

@@ -9,7 +9,6 @@ the config with `LoadedRelease.source.problem`.
 
 from pipelines.spec.columns import Role
 from pipelines.spec.errors import ConfigError, KeyPath, did_you_mean
-from pipelines.spec.expressions import found_problems
 from pipelines.spec.input_spec import InputFormat
 from pipelines.spec.level_problems import CONSISTENT
 from pipelines.spec.load import LoadedRelease, load_release
@@ -33,7 +32,6 @@ __all__ = [
     "ReleaseSpec",
     "Role",
     "did_you_mean",
-    "found_problems",
     "load_release",
     "plan_release_tables",
     "release_preparation",

@@ -10,13 +10,9 @@ from pydantic import Field, model_validator
 
 from pipelines.spec.about_spec import AboutSpec
 from pipelines.spec.columns import InputColumn, NamedColumn
+from pipelines.spec.declared_types import type_problems
 from pipelines.spec.errors import KeyPath, did_you_mean
-from pipelines.spec.expressions import (
-    expression_problems,
-    found_problems,
-    is_expression,
-    make_preparation,
-)
+from pipelines.spec.expressions import expression_problems, is_expression, make_preparation
 from pipelines.spec.fields import Found, Model, Name, Text, refuse
 from pipelines.spec.gates_spec import GatesSpec, gate_problems
 from pipelines.spec.input_spec import InputSpec
@@ -211,10 +207,7 @@ class ReleaseSpec(Model):
                 )
         types = {column: POLARS_TYPES[kind] for column, kind in self.column_types().items()}
         if self.preparation is not None and set(columns) <= types.keys():
-            try:
-                self.preparation.schema(types)
-            except ValueError as error:
-                yield from found_problems(error, self.expression_paths)
+            yield from type_problems(self.preparation, types, self.expression_paths, self.input)
 
     def _undeclared_members(self, named: Sequence[InputColumn]) -> Iterator[Found]:
         """Yields members of JSON lines that are not declared.

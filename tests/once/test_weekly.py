@@ -142,6 +142,25 @@ def test_placeholders_choose_the_files(tmp_path):
     assert kinds(config)["reserved"] == 2
 
 
+def test_a_text_column_of_csv_is_a_time_once_its_type_is_declared(tmp_path):
+    (tmp_path / "in.csv").write_text("user,country,at\nu,DE,2026-11-09\n")
+    config = write_weekly(tmp_path)
+    text = config.read_text().replace("in.parquet", "in.csv")
+    config.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        run(config, period="2026-W46")
+    assert "input.time: " in str(refused.value)
+    hint = "; add input.types: {at: date} (or timestamp), if that is what it has"
+    assert str(refused.value).endswith(hint)
+    config.write_text(text.replace("time: at", "time: at, types: {at: date}"))
+    assert run(config, period="2026-W46").is_new
+    derived = text.replace("time: at", "columns: {seen: lower(at)}, time: seen")
+    config.write_text(derived.replace("release: r", "release: s").replace("out", "other"))
+    with pytest.raises(ConfigError) as refused:
+        run(config, period="2026-W46")
+    assert "add input.types" not in str(refused.value)
+
+
 def test_a_text_column_is_no_time(config, tmp_path):
     config.write_text(config.read_text().replace("time: at", "time: country"))
     with pytest.raises(ConfigError, match=r"2:\d+: input.time: .*allowed: timestamps, dates"):

@@ -295,6 +295,23 @@ def test_types_of_text_files_are_checked_without_the_input(folder):
     assert "5:10: input.where: column 'versoin' of + has the type String" in found
 
 
+def test_a_text_column_that_should_be_another_is_told_with_the_types_that_would_do(folder):
+    change = ("files: data.parquet", "files: data.csv")
+    hour, day = refused(folder, change)
+    hint = "add input.types: {time: date} (or timestamp), if that is what it has"
+    for found in (hour, day):
+        assert found.endswith(f"allowed: timestamps, dates; {hint}")
+    (found,) = refused(folder, *CSV, ("version >= '7.0'", "version + 1 > 2"))
+    assert "; add input.types: {version: int} (or float), if" in found
+    (found,) = refused(folder, *CSV, ("emoji(text)", "emoji(hour(time))"))
+    assert "input.types" not in found
+
+
+def test_a_column_with_a_type_of_its_own_is_not_to_be_declared(folder):
+    (found,) = unfit(folder, ("date(time)]", "date(user)]"))
+    assert "input.types" not in found
+
+
 def test_a_column_that_is_summed_and_in_an_expression_needs_a_type(folder):
     (found,) = refused(folder, *CSV, ("sum: hour", "sum: text"))
     assert "in an expression too; allowed: with its type in input.types" in found
