@@ -178,13 +178,20 @@ def check_listed(page: str, sums: Path, place: Where) -> None:
         place: Where it is published, for the message.
 
     Raises:
-        ReportError: Its hash is not among them.
+        ReportError: There is no hash of a report among them, or one of another report.
     """
-    line = f"{sha256(page.encode()).hexdigest()}  {REPORT_FILE}"
-    if line not in sums.read_text(encoding="utf-8", errors="replace").splitlines():
+    lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
+    listed = [line for line in lines if line.endswith(f"  {REPORT_FILE}")]
+    if not listed:
         raise ReportError(
-            f"{place} was published without this {REPORT_FILE}, and its {SUMS_FILE} does not "
-            "have it; allowed: --out FILE"
+            f"{place} was published without {REPORT_FILE}: its {SUMS_FILE} lists none; "
+            "allowed: --out FILE"
+        )
+    if f"{sha256(page.encode()).hexdigest()}  {REPORT_FILE}" not in listed:
+        raise ReportError(
+            f"{place} was published with another {REPORT_FILE} than would be made now: its "
+            f"{SUMS_FILE} lists that one, and the releases beside it, or the versions of what "
+            "draws it, have changed since; allowed: --out FILE"
         )
 
 

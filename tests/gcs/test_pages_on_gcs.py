@@ -283,7 +283,7 @@ def test_a_page_that_other_versions_make_goes_elsewhere(gcs, here, tmp_path, mon
     contents.delete(["report.html"])
     code, text, errors = report(url)
     assert (code, text) == (1, "")
-    assert errors.startswith(f"{url} was published without this report.html, and its SHA256SUMS")
+    assert errors.startswith(f"{url} was published with another report.html than would be made now")
     assert contents.read("report.html") is None
     assert report(url, "--out", tmp_path / "page.html")[0] == 0
 

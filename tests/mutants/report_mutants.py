@@ -77,6 +77,13 @@ REPORT = [
         (f"{REPORT_COMMAND}::test_a_release_does_not_fail_for_its_report",),
     ),
     Mutant(
+        "a_release_gets_another_report_than_it_was_published_with",
+        "pipelines/report/files.py",
+        '  {REPORT_FILE}" not in listed:\n',
+        '  {REPORT_FILE}" not in listed and False:\n',
+        (f"{REPORT_COMMAND}::test_a_report_stays_as_published_when_the_release_before_it_appears",),
+    ),
+    Mutant(
         "the_report_has_the_hash_of_what_has_its_hash",
         "pipelines/report/published.py",
         "own = (REPORT_FILE, SUMS_FILE)",

@@ -169,10 +169,31 @@ def test_a_published_release_is_not_changed(tmp_path):
     assert command(folder) == (
         1,
         "",
-        f"{folder} was published without this report.html, and its SHA256SUMS does not have it; "
+        f"{folder} was published without report.html: its SHA256SUMS lists none; "
         "allowed: --out FILE\n",
     )
     assert command(folder, "--out", tmp_path / "page.html")[0] == 0
+    assert verify_release(folder).problems == ()
+
+
+def test_a_report_stays_as_published_when_the_release_before_it_appears(tmp_path):
+    """What is compared with nothing in the page that is out would be compared with that."""
+    path = config(tmp_path)
+    run(path, report=True)
+    folder = tmp_path / "out" / "2026-W46"
+    path.write_text(RELEASE.replace("2026-W46", "2026-W45"))
+    run(path, report=True)
+    published = (folder / "report.html").read_bytes()
+    assert command(folder) == (
+        1,
+        "",
+        f"{folder} was published with another report.html than would be made now: its SHA256SUMS "
+        "lists that one, and the releases beside it, or the versions of what draws it, have "
+        "changed since; allowed: --out FILE\n",
+    )
+    assert (folder / "report.html").read_bytes() == published
+    assert command(folder, "--out", tmp_path / "page.html")[0] == 0
+    assert "Since 2026-W45" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert verify_release(folder).problems == ()
 
 
