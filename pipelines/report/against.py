@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -27,15 +28,16 @@ class TableChanges:
         larger: How many of them changed by more than noise explains.
         only_now: Rows that only the later release has.
         only_before: Rows that only the earlier release has.
-        figure: The changes that stand out most from noise; None without any.
-        grid: The same as a table; None without any.
+        figures: The changes that stand out most from noise, a chart for each number with an axis
+            of its own, as numbers may be of any size.
+        grid: All of these as a table, the clearest first; None without any.
     """
 
     compared: int
     larger: int
     only_now: int
     only_before: int
-    figure: Figure | None
+    figures: Sequence[Figure]
     grid: Grid | None
 
 
@@ -106,48 +108,58 @@ def _table_changes(
     gone = old.frame.join(table.frame, on=keys, how="anti", nulls_equal=True).height
     new = table.frame.join(old.frame, on=keys, how="anti", nulls_equal=True).height
     if frame.is_empty():
-        return TableChanges(0, 0, new, gone, None, None)
+        return TableChanges(0, 0, new, gone, (), None)
     top = frame.sort("p_value", maintain_order=True).head(TOP)
-    several = len(table.numbers) > 1
-    bars, rows = [], []
-    for row in top.iter_rows(named=True):
-        texts = [row[key] for key in keys]
-        what = [visible(row["column"], 60)] if several else []
-        names = [*row_texts(keys, texts), *what]
-        bar = Bar(names, row["change"], row["low"], row["high"])
-        bars.append(bar)
-        other = all(text is None for text in texts)
-        rows.append(
-            [
-                *(OTHER if other else key_text(text) for text in texts),
-                visible(row["column"]),
-                number_with_error(row["before"], None, None),
-                number_with_error(row["after"], None, None),
-                bar.shown,
-                f"{row['std']:,.3g}",
-                "yes" if row["larger"] else "no",
-            ]
-        )
-    columns = [
-        *map(visible, keys),
-        "number",
-        "before",
-        "now",
-        "change",
-        "std of change",
-        "beyond noise",
-    ]
-    caption = "The changes that stand out most from noise"
     return TableChanges(
         frame.height,
         int(frame["larger"].sum()),
         new,
         gone,
-        bar_chart(
-            bars,
-            f"{prefix}-bars",
-            f"Changes of {visible(table.name)}",
-            f"{caption}, with 95 % intervals of each change",
+        _figures(table, top, prefix),
+        Grid(
+            f"{prefix}-table",
+            "The changes that stand out most from noise",
+            [*map(visible, keys), *_COLUMNS],
+            len(keys) + 1,
+            [_cells(keys, row) for row in top.iter_rows(named=True)],
         ),
-        Grid(f"{prefix}-table", caption, columns, len(keys) + 1, rows),
     )
+
+
+_COLUMNS = ["number", "before", "now", "change", "std of change", "beyond noise"]
+
+
+def _figures(table: PublishedTable, top: pl.DataFrame, prefix: str) -> list[Figure]:
+    figures = []
+    for place, number in enumerate(table.numbers, 1):
+        rows = top.filter(pl.col("column") == number)
+        if not rows.is_empty():
+            name = visible(number)
+            figures.append(
+                bar_chart(
+                    [_bar(table.keys, row) for row in rows.iter_rows(named=True)],
+                    f"{prefix}-bars-{place}",
+                    f"Changes of {name} of {visible(table.name)}",
+                    f"{name}: changes that stand out most from noise, with 95 % intervals of each",
+                )
+            )
+    return figures
+
+
+def _bar(keys: Sequence[str], row: Mapping[str, Any]) -> Bar:
+    names = row_texts(keys, [row[key] for key in keys])
+    return Bar(names, row["change"], row["low"], row["high"])
+
+
+def _cells(keys: Sequence[str], row: Mapping[str, Any]) -> list[str]:
+    texts = [row[key] for key in keys]
+    other = all(text is None for text in texts)
+    return [
+        *(OTHER if other else key_text(text) for text in texts),
+        visible(row["column"]),
+        number_with_error(row["before"], None, None),
+        number_with_error(row["after"], None, None),
+        _bar(keys, row).shown,
+        f"{row['std']:,.3g}",
+        "yes" if row["larger"] else "no",
+    ]

@@ -84,6 +84,13 @@ REPORT = [
         (f"{REPORT_COMMAND}::test_a_report_stays_as_published_when_the_release_before_it_appears",),
     ),
     Mutant(
+        "changes_of_all_numbers_share_a_chart",
+        "pipelines/report/against.py",
+        '        rows = top.filter(pl.col("column") == number)\n',
+        "        rows = top\n",
+        (f"{REPORT_PAGE}::test_changes_of_each_number_have_an_axis_of_their_own",),
+    ),
+    Mutant(
         "the_report_has_the_hash_of_what_has_its_hash",
         "pipelines/report/published.py",
         "own = (REPORT_FILE, SUMS_FILE)",

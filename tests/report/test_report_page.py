@@ -188,6 +188,54 @@ def test_changes_are_told_from_noise(page):
     assert "Holm's rule over all 11 numbers" in text
 
 
+SIZES = """
+release: g
+input: {files: in.csv}
+privacy: {unit: user, epsilon: 1, delta: 1e-6}
+tables:
+  t:
+    public: {k: [a, b]}
+    metrics: {users: privacy_unit_count, seconds: {sum: s, clip: [-1e+6, 2.5e+6]}}
+output: {folder: out}
+"""
+
+
+def of_sizes(users, seconds):
+    """Returns a table with numbers of very different size."""
+    numbers = [*with_errors("users", users, 4.0), *with_errors("seconds", seconds, 23_617.0)]
+    return {"t": pl.DataFrame([pl.Series("k", ["a", "b"]), *numbers])}
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory):
+    """The page of a release whose numbers are of very different size, compared with another."""
+    folder = tmp_path_factory.mktemp("sizes")
+    publish(folder / "2026-W45", of_sizes([170, 81], [-31_740.0, 208_700.4]), SIZES)
+    now = of_sizes([134, 117], [120_260.0, 1_234_567_890.0])
+    return report_page(publish(folder / "2026-W46", now, SIZES))
+
+
+def test_changes_of_each_number_have_an_axis_of_their_own(sizes):
+    """Users change by 36, seconds by a billion: no bar of users would be seen beside them."""
+    figures = {e.attrib["id"]: e for tag, e in elements(sizes) if tag == "figure"}
+    for name, number, shown in (
+        ("t1-change-bars-1", "users", ["\N{MINUS SIGN}36 ± 12", "36 ± 12"]),
+        ("t1-change-bars-2", "seconds", ["152,000 ± 71,000", "1,234,359,000 ± 71,000"]),
+    ):
+        texts = [e.text for e in figures[name].iter() if e.tag.endswith("text")]
+        assert sorted(text for text in texts if "±" in text) == sorted(shown)
+        caption = figures[name].find(f"{XHTML}figcaption").text
+        assert caption.startswith(f"{number}: changes that stand out most from noise")
+    lengths = [
+        float(width)
+        for e in figures["t1-change-bars-1"].iter()
+        if "mark-rect" in e.attrib.get("class", "")
+        for path in e
+        for width in re.findall(r"h([\d.]+)", path.attrib["d"])
+    ]
+    assert sum(length > 40 for length in lengths) == 2
+
+
 def test_other_periods_and_other_series_are_not_compared(tmp_path):
     first = publish(tmp_path / "2026-W45", tables(), CONFIG.replace("release: r", "release: q"))
     publish(tmp_path / "2026-11", tables())
