@@ -14,7 +14,15 @@ from pipelines.report.drawing import TOP
 from pipelines.report.grid import Grid
 from pipelines.report.published import PublishedRelease, PublishedTable
 from pipelines.report.svg import Figure
-from pipelines.report.words import OTHER, key_text, number_with_error, row_texts, visible
+from pipelines.report.words import (
+    OTHER,
+    digits_of,
+    error_text,
+    key_text,
+    row_texts,
+    visible,
+    with_digits,
+)
 from transforms.mechanisms import NoiseKind
 from transforms.published.changes import compare, larger_than_noise
 
@@ -109,7 +117,11 @@ def _table_changes(
     new = table.frame.join(old.frame, on=keys, how="anti", nulls_equal=True).height
     if frame.is_empty():
         return TableChanges(0, 0, new, gone, (), None)
-    top = frame.sort("p_value", maintain_order=True).head(TOP)
+    whole = {name for name in table.numbers if _is_whole(table, name) and _is_whole(old, name)}
+    top = [
+        {**row, **{name: int(row[name]) for name in _VALUES if row["column"] in whole}}
+        for row in frame.sort("p_value", maintain_order=True).head(TOP).iter_rows(named=True)
+    ]
     return TableChanges(
         frame.height,
         int(frame["larger"].sum()),
@@ -121,23 +133,29 @@ def _table_changes(
             "The changes that stand out most from noise",
             [*map(visible, keys), *_COLUMNS],
             len(keys) + 1,
-            [_cells(keys, row) for row in top.iter_rows(named=True)],
+            [_cells(keys, row) for row in top],
         ),
     )
 
 
+_VALUES = ("before", "after", "change")
+
 _COLUMNS = ["number", "before", "now", "change", "std of change", "beyond noise"]
 
 
-def _figures(table: PublishedTable, top: pl.DataFrame, prefix: str) -> list[Figure]:
+def _is_whole(table: PublishedTable, number: str) -> bool:
+    return number in table.frame.columns and table.frame.schema[number].is_integer()
+
+
+def _figures(table: PublishedTable, top: Sequence[Mapping[str, Any]], prefix: str) -> list[Figure]:
     figures = []
     for place, number in enumerate(table.numbers, 1):
-        rows = top.filter(pl.col("column") == number)
-        if not rows.is_empty():
+        rows = [row for row in top if row["column"] == number]
+        if rows:
             name = visible(number)
             figures.append(
                 bar_chart(
-                    [_bar(table.keys, row) for row in rows.iter_rows(named=True)],
+                    [_bar(table.keys, row) for row in rows],
                     f"{prefix}-bars-{place}",
                     f"Changes of {name} of {visible(table.name)}",
                     f"{name}: changes that stand out most from noise, with 95 % intervals of each",
@@ -154,12 +172,13 @@ def _bar(keys: Sequence[str], row: Mapping[str, Any]) -> Bar:
 def _cells(keys: Sequence[str], row: Mapping[str, Any]) -> list[str]:
     texts = [row[key] for key in keys]
     other = all(text is None for text in texts)
+    digits = digits_of((row["high"] - row["low"]) / 2, row["change"])
     return [
         *(OTHER if other else key_text(text) for text in texts),
         visible(row["column"]),
-        number_with_error(row["before"], None, None),
-        number_with_error(row["after"], None, None),
+        with_digits(row["before"], digits),
+        with_digits(row["after"], digits),
         _bar(keys, row).shown,
-        f"{row['std']:,.3g}",
+        error_text(row["std"]),
         "yes" if row["larger"] else "no",
     ]

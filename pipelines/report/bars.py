@@ -72,7 +72,14 @@ def bar_chart(bars: Sequence[Bar], figure_id: str, title: str, caption: str) -> 
     ]
     ends = [0.0, *(end for bar in bars for end in (bar.low, bar.high, bar.value))]
     x_scale = alt.Scale(domain=[min(ends), max(ends)], range=[0, right], nice=False, zero=True)
-    axis = alt.Axis(title=None, labelExpr=SHORT, tickCount=3, labelFlush=True)
+    axis = alt.Axis(
+        title=None,
+        labelExpr=SHORT,
+        tickCount=4,
+        labelFlush=True,
+        labelOverlap=True,
+        labelSeparation=8,
+    )
     y_scale = alt.Scale(domain=[0, len(bars)], range=[0, _ROW * len(bars)], nice=False)
 
     def y(field: str) -> alt.Y:

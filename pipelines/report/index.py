@@ -22,7 +22,7 @@ from pipelines.report.series import period_folders
 from pipelines.report.statements import budget
 from pipelines.report.svg import Figure
 from pipelines.report.templating import render
-from pipelines.report.words import visible
+from pipelines.report.words import number_text, visible
 from transforms.table import released_columns
 
 INDEX_PAGE = "index.html"
@@ -142,7 +142,7 @@ def _losses(folder: Path, releases: Sequence[PublishedRelease]) -> Grid:
         [
             visible(str(group["privacy_unit"])),
             f"{len(group['releases']):,}",
-            "unbounded" if group["epsilon"] is None else f"{group['epsilon']:.4g}",
+            "unbounded" if group["epsilon"] is None else number_text(group["epsilon"]),
             f"{group['delta']:.3g}",
             f"composing all mechanisms ({INDEX_FILE}){_left_out(group)}",
         ]
@@ -154,7 +154,7 @@ def _losses(folder: Path, releases: Sequence[PublishedRelease]) -> Grid:
         epsilon = sum(price["epsilon"] for price in first)
         delta = sum(price["delta"] for price in first)
         rows = [
-            [visible(unit), f"{len(releases):,}", f"{epsilon:.4g}", f"{delta:.3g}", "adding up"]
+            [visible(unit), f"{len(releases):,}", number_text(epsilon), f"{delta:.3g}", "adding up"]
         ]
     return Grid("losses", "Loss of all releases on this page together", names, 1, rows)
 
@@ -177,14 +177,14 @@ def _largest(releases: Sequence[PublishedRelease]) -> tuple[Figure, Grid] | None
             *keys,
             pl.lit(release.name).alias("release"),
             pl.lit(step).alias("\0step"),
-            pl.col(released_columns(number)).cast(pl.Float64),
+            *released_columns(number),
         )
         for step, release in enumerate(releases)
         if (table := release.table(latest.name)) is not None
         and table.keys == keys
         and number in table.numbers
     ]
-    parts = split_by(pl.concat(found), order)
+    parts = split_by(pl.concat(found, how="vertical_relaxed"), order)
     if not parts:
         return None
     title = f"{visible(number)} of {visible(latest.name)} by release"

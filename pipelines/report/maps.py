@@ -14,6 +14,7 @@ from typing import Any
 import altair as alt
 
 from pipelines.report.svg import WIDTH, Figure, rows_of, svg_of
+from pipelines.report.words import number_text
 
 MOST_PLACES = 1500
 """Places of one map, the largest first."""
@@ -63,8 +64,8 @@ def place_map(places: Sequence[Place], figure_id: str, title: str, caption: str)
         width=_WIDTH, height=_height(lats, lons), padding=_MARGIN
     )
     where = (
-        f"Latitudes {lats[0]:.4g} to {lats[1]:.4g}, longitudes {lons[0]:.4g} to {lons[1]:.4g}; "
-        "north is up."
+        f"Latitudes {' to '.join(map(number_text, lats))}, "
+        f"longitudes {' to '.join(map(number_text, lons))}; north is up."
     )
     label = f"Map of {title}, {len(places):,} in all. {means}. {where} {caption}"
     return Figure(figure_id, "map", svg_of(chart, figure_id), label, f"{caption} {means}. {where}")

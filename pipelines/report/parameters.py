@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.numbers import short_number
 from pipelines.report.grid import Grid
 from pipelines.report.published import PublishedRelease, PublishedTable
 from pipelines.report.statements import BOUNDS
-from pipelines.report.words import DASH, OTHER, visible
+from pipelines.report.words import DASH, OTHER, number_text, visible
 
 
 def release_parameters(release: PublishedRelease) -> Grid:
@@ -60,7 +59,7 @@ def _selection(plan: Mapping[str, Any]) -> Iterator[list[str]]:
     if selection is None:
         return
     threshold = selection["threshold"]
-    at = f"threshold {short_number(threshold)}" if threshold else "no threshold"
+    at = f"threshold {number_text(threshold)}" if threshold else "no threshold"
     delta = plan["mechanisms"]["selection"].get("delta")
     spent = f", delta {delta:.3g}" if delta else ""
     yield [
@@ -83,15 +82,15 @@ def _metrics(plan: Mapping[str, Any]) -> Iterator[list[str]]:
                     prefix + visible(name),
                     visible(_described(metric), 200),
                     _kind(plan, key),
-                    f"{short_number(sensitivity['size'])} ({sensitivity['norm'].upper()})",
-                    short_number(noise["std"]),
-                    f"± {short_number(noise['half_width_95'])}",
+                    f"{number_text(sensitivity['size'])} ({sensitivity['norm'].upper()})",
+                    number_text(noise["std"]),
+                    f"± {number_text(noise['half_width_95'])}",
                 ]
 
 
 def _described(metric: Mapping[str, Any]) -> str:
     limits = [
-        f"{name.replace('_', ' ')} {low:g} to {high:g}"
+        f"{name.replace('_', ' ')} {number_text(low, 15)} to {number_text(high, 15)}"
         for name in ("clip", "clip_total")
         if (found := metric["parameters"].get(name)) is not None
         for low, high in [found]

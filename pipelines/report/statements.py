@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.numbers import short_number
 from pipelines.plan.price import price_method
 from pipelines.report.published import PublishedRelease, PublishedTable
-from pipelines.report.words import visible
+from pipelines.report.words import number_text, visible
 
 BOUNDS = {
     "max_partitions_contributed": "partitions that one privacy unit counts in",
@@ -34,10 +33,10 @@ def prices(plan: Mapping[str, Any]) -> list[list[str]]:
     price = plan["price"]
     return [
         [
-            f"{one['epsilon']:.6g}",
+            number_text(one["epsilon"], 6),
             f"{one['delta']:g}",
             price_method(one["method"]),
-            " to ".join(dict.fromkeys(f"{one[bound]:.6g}" for bound in ("lower", "upper"))),
+            " to ".join(dict.fromkeys(number_text(one[bound], 6) for bound in ("lower", "upper"))),
         ]
         for one in price.get("at_deltas", [price])
     ]
@@ -55,7 +54,7 @@ def _selected(table: PublishedTable, rows: str) -> str:
     selection = table.plan["selection"]
     half = selection["units_for_probability"].get("0.5")
     often = (
-        f" One with {short_number(half)} privacy units is shown half of the time." if half else ""
+        f" One with {number_text(half)} privacy units is shown half of the time." if half else ""
     )
     strategy = selection["strategy"].replace("_", " ")
     return (

@@ -17,8 +17,8 @@ import vl_convert
 WIDTH = 320
 """Pixels of a chart with its axes."""
 
-SHORT = "format(datum.value, '~s')"
-"""Labels of an axis: each with the prefix that suits it, so 0 is not 0k."""
+SHORT = "format(datum.value, abs(datum.value) < 1e6 ? ',.6~r' : '~s')"
+"""Labels of an axis: below a million as the page writes numbers, then with a prefix, as `1.5M`."""
 
 _FONT = "Arial, sans-serif"
 """Font that vl-convert brings along, so that letters are measured alike everywhere."""

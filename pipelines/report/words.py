@@ -7,12 +7,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from pipelines.numbers import short_number
-
 _NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
 
 DASH = "\N{EN DASH}"
 """What stands where there is no number."""
+
+MINUS = "\N{MINUS SIGN}"
+"""The sign of negative numbers."""
+
+LARGEST = 1e15
+"""From here on numbers have exponents."""
 
 OTHER = "(other)"
 """What stands for the keys of the row of other partitions."""
@@ -120,14 +124,31 @@ def _width(character: str) -> float:
     return 10.5 if character.isupper() else 8
 
 
-def digits_of(error: float) -> int:
+def digits_of(error: float, value: float = 0.0) -> int:
     """Returns the digits behind the point, or negative zeros before it, that an error justifies.
 
-    They show the first two digits of the error.
+    They show the first two digits of the error; of whole numbers none is behind the point.
+
+    Args:
+        error: Standard deviation or half width of an interval.
+        value: What it is the error of.
     """
-    if not 0 < error < math.inf:
-        return 0
-    return 1 - math.floor(math.log10(error))
+    digits = 1 - math.floor(math.log10(error)) if 0 < error < math.inf else 0
+    return min(0, digits) if isinstance(value, int) else digits
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """Returns a number as all pages write it: `31,740`, `0.0123`; from 10^15 on `1.2e+15`.
+
+    Thousands are set apart, and the sign of negative numbers is a minus sign, not a hyphen.
+
+    Args:
+        value: The number.
+        digits: Digits that are shown before zeros, at most 15.
+    """
+    if not math.isfinite(value):
+        return "unbounded"
+    return f"{float(f'{value:.{digits}g}'):,.15g}".replace("-", MINUS)
 
 
 def with_digits(value: float, digits: int) -> str:
@@ -135,9 +156,16 @@ def with_digits(value: float, digits: int) -> str:
     if not math.isfinite(value):
         return "unbounded"
     if digits > 9:
-        return f"{value:.3g}"
+        return number_text(value, 3)
     rounded = round(value, digits)
-    return f"{rounded if rounded else 0.0:,.{max(0, digits)}f}".replace("-", "\N{MINUS SIGN}")
+    if abs(rounded) >= LARGEST:
+        return number_text(value)
+    return f"{rounded if rounded else 0.0:,.{max(0, digits)}f}".replace("-", MINUS)
+
+
+def error_text(error: float) -> str:
+    """Returns a standard deviation or a half width with its first two digits: `33,000`, `0.50`."""
+    return with_digits(error, digits_of(error))
 
 
 def number_with_error(value: float | None, low: float | None, high: float | None) -> str:
@@ -149,11 +177,11 @@ def number_with_error(value: float | None, low: float | None, high: float | None
     if value is None or math.isnan(value):
         return DASH
     if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return short_number(value)
+        return number_text(value)
     half_width = (high - low) / 2
     if half_width == 0:
-        return short_number(value)
-    digits = min(0, digits_of(half_width)) if isinstance(value, int) else digits_of(half_width)
+        return number_text(value)
+    digits = digits_of(half_width, value)
     shown = with_digits(value, digits)
     if abs((low + high) / 2 - value) > half_width / 10 or math.isinf(half_width):
         return f"{shown} ({with_digits(low, digits)} to {with_digits(high, digits)})"

@@ -86,9 +86,16 @@ REPORT = [
     Mutant(
         "changes_of_all_numbers_share_a_chart",
         "pipelines/report/against.py",
-        '        rows = top.filter(pl.col("column") == number)\n',
+        '        rows = [row for row in top if row["column"] == number]\n',
         "        rows = top\n",
         (f"{REPORT_PAGE}::test_changes_of_each_number_have_an_axis_of_their_own",),
+    ),
+    Mutant(
+        "numbers_of_a_page_have_hyphens_for_minus_signs",
+        "pipelines/report/words.py",
+        ':,.15g}".replace("-", MINUS)\n',
+        ':,.15g}"\n',
+        (f"{REPORT_WORDS}::test_numbers_without_errors_have_thousands_and_a_minus",),
     ),
     Mutant(
         "the_report_has_the_hash_of_what_has_its_hash",

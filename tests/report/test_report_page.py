@@ -236,6 +236,45 @@ def test_changes_of_each_number_have_an_axis_of_their_own(sizes):
     assert sum(length > 40 for length in lengths) == 2
 
 
+def test_all_numbers_of_a_page_are_written_alike(sizes):
+    """With thousands and a minus sign; before, now and change are as exact as the change."""
+    (table,) = (e for tag, e in elements(sizes) if e.attrib.get("id") == "t1-change-table")
+    rows = [["".join(cell.itertext()) for cell in row] for row in table.iter(f"{XHTML}tr")][1:]
+    minus = "\N{MINUS SIGN}"
+    found = {tuple(row[:2]): row[2:6] for row in rows}
+    assert found["a", "users"] == ["170", "134", f"{minus}36 ± 12", "5.7"]
+    assert found["a", "seconds"] == [f"{minus}32,000", "120,000", "152,000 ± 71,000", "33,000"]
+    assert found["b", "seconds"] == ["209,000", "1,234,568,000", "1,234,359,000 ± 71,000", "33,000"]
+    text = text_of(sizes)
+    assert f"clip {minus}1,000,000 to 2,500,000" in text
+    cells = [e for _, e in elements(sizes) if e.attrib.get("class") == "number"]
+    for cell in [*("".join(cell.itertext()) for cell in cells), *texts_of_charts(sizes)]:
+        assert not re.search(r"(^|[ (])-[0-9]|[0-9]e\+|(?<![0-9.])[0-9]{4}", cell)
+
+
+def texts_of_charts(page):
+    return [e.text for tag, e in elements(page) if tag == "text"]
+
+
+def test_whole_numbers_are_whole_on_the_index_too(tmp_path):
+    for week in ("2026-W45", "2026-W46"):
+        publish(tmp_path / week, of_sizes([170, 81], [1.0, 2.0]), SIZES)
+    text = text_of(index_page(tmp_path))
+    assert "170 ± 8" in text
+    assert "170.0" not in text
+
+
+def test_an_axis_has_thousands_below_a_million_and_prefixes_above(sizes):
+    figures = {e.attrib["id"]: e for tag, e in elements(sizes) if tag == "figure"}
+    texts = {
+        name: [e.text for e in figure.iter() if e.tag.endswith("text")]
+        for name, figure in figures.items()
+    }
+    assert {"0", "400M", "1.2G"} <= set(texts["t1-change-bars-2"])
+    assert {"\N{MINUS SIGN}40", "0", "40"} <= set(texts["t1-change-bars-1"])
+    assert {"0", "50", "100"} <= set(texts["t1-bars-1"])
+
+
 def test_other_periods_and_other_series_are_not_compared(tmp_path):
     first = publish(tmp_path / "2026-W45", tables(), CONFIG.replace("release: r", "release: q"))
     publish(tmp_path / "2026-11", tables())

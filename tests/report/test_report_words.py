@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.report.words import (
+    error_text,
     file_size,
     fitting,
     key_text,
+    number_text,
     number_with_error,
     row_texts,
     visible,
@@ -86,10 +88,51 @@ def test_long_keys_are_cut_alike():
         (2, 2.0, 2.0, "2"),
         (None, None, None, "\N{EN DASH}"),
         (float("nan"), 0.0, 1.0, "\N{EN DASH}"),
+        (-31740, None, None, "-31,740"),
+        (-123_456_789_000, -123_456_790_000.0, -123_456_788_000.0, "-123,456,789,000 ± 1,000"),
+        (9e14, 8e14, 1e15, "900,000,000,000,000 ± 100,000,000,000,000"),
+        (4e15, 3e15, 5e15, "4e+15 ± 1e+15"),
+        (-2e-12, -4e-12, 0.0, "-2e-12 ± 2e-12"),
     ],
 )
 def test_numbers_are_as_exact_as_their_errors(value, low, high, shown):
     assert number_with_error(value, low, high) == shown.replace("-", "\N{MINUS SIGN}")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [
+        (0, 4, "0"),
+        (-31740.2, 4, "-31,740"),
+        (1_234_567_890, 4, "1,235,000,000"),
+        (999_999_999_999_999, 15, "999,999,999,999,999"),
+        (1e15, 4, "1e+15"),
+        (0.000123456, 4, "0.0001235"),
+        (-2_500_000.5, 15, "-2,500,000.5"),
+        (float("inf"), 4, "unbounded"),
+    ],
+)
+def test_numbers_without_errors_have_thousands_and_a_minus(value, digits, shown):
+    assert number_text(value, digits) == shown.replace("-", "\N{MINUS SIGN}")
+
+
+@settings(deadline=None)
+@given(st.floats(-1e15, 1e15, exclude_min=True, exclude_max=True), st.integers(1, 15))
+def test_numbers_are_near_what_they_say_and_have_no_exponent(value, digits):
+    shown = number_text(value, digits).replace(",", "")
+    assert float(shown.replace("\N{MINUS SIGN}", "-")) == pytest.approx(
+        value, rel=0.5001 * 10 ** (1 - digits), abs=1e-300
+    )
+    assert "-" not in shown
+    assert "e" not in shown or abs(value) < 1e-4 or abs(value) > 9.4e14
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(33_400.0, "33,000"), (5.66, "5.7"), (0.5, "0.50"), (141.4, "140"), (0.0, "0")],
+)
+def test_errors_have_two_digits(error, shown):
+    assert error_text(error) == shown
 
 
 @pytest.mark.parametrize(
