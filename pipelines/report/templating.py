@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipelines.report.series import is_period
 from pipelines.report.words import file_size, visible
 
 
@@ -32,6 +33,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.tests["period"] = is_period
     environment.filters["visible"] = visible
     environment.filters["size"] = file_size
     environment.filters["address"] = lambda name: "./" + quote(name, safe="")

@@ -98,6 +98,13 @@ REPORT = [
         (f"{REPORT_WORDS}::test_numbers_without_errors_have_thousands_and_a_minus",),
     ),
     Mutant(
+        "names_of_periods_wrap",
+        "pipelines/report/templating.py",
+        '    environment.tests["period"] = is_period\n',
+        '    environment.tests["period"] = lambda name: False\n',
+        (f"{REPORT_PAGE}::test_names_of_periods_are_never_cut_at_their_hyphens",),
+    ),
+    Mutant(
         "the_report_has_the_hash_of_what_has_its_hash",
         "pipelines/report/published.py",
         "own = (REPORT_FILE, SUMS_FILE)",

@@ -193,7 +193,7 @@ def test_a_report_stays_as_published_when_the_release_before_it_appears(tmp_path
     )
     assert (folder / "report.html").read_bytes() == published
     assert command(folder, "--out", tmp_path / "page.html")[0] == 0
-    assert "Since 2026-W45" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ">2026-W45</bdi>" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert verify_release(folder).problems == ()
 
 

@@ -1,6 +1,7 @@
 """A report as Chromium shows it: nothing runs, nothing fails, nothing is wider than a phone."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -36,6 +37,12 @@ document.getElementById("f").onload = (event) => {{
     ink: page.defaultView.getComputedStyle(page.body).color,
     farthestText: Math.max(...text),
     alerted: page.defaultView.alerted === true,
+    scrolled: [...page.querySelectorAll(".wide")].filter(
+      (one) => one.scrollWidth > one.clientWidth).map((one) => {{
+        const style = page.defaultView.getComputedStyle(one);
+        return [style.backgroundAttachment, style.backgroundImage.split("linear-gradient").length];
+      }}),
+    periods: [...page.querySelectorAll(".period")].map((one) => one.getClientRects().length),
   }});
 }};
 </script>
@@ -67,22 +74,35 @@ def pages(tmp_path_factory):
     return {"report": report_page(nasty), "index": index_page(folder)}
 
 
-@pytest.mark.parametrize("width", [360, 1200])
-@pytest.mark.parametrize("name", ["report", "index"])
-def test_nothing_is_wider_than_the_window(pages, tmp_path, name, width):
-    import json
-
-    (tmp_path / "page.html").write_text(pages[name], encoding="utf-8")
+def found_in(page, tmp_path, width):
+    """Returns what the probe finds in a page in a window of a width."""
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
     probe = tmp_path / "probe.html"
     probe.write_text(_PROBE.format(width=width), encoding="utf-8")
     dom = chromium(tmp_path, probe.as_uri(), "--dump-dom", "--window-size=1400,2100")
-    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom)[1]))
+    return json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom)[1]))
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("name", ["report", "index"])
+def test_nothing_is_wider_than_the_window(pages, tmp_path, name, width):
+    found = found_in(pages[name], tmp_path, width)
     assert found["clientWidth"] == width
     assert found["scrollWidth"] <= width
     assert found["farthestText"] <= width
     assert found["figures"] == found["svgs"] == pages[name].count("<figure ") > 0
     assert found["bare"] == 0
     assert not found["alerted"]
+
+
+@pytest.mark.parametrize("name", ["report", "index"])
+def test_tables_that_scroll_are_shaded_at_their_edge_and_periods_do_not_wrap(pages, tmp_path, name):
+    """Two shades stay at the edges; two covers of the colour of the page scroll with the table."""
+    found = found_in(pages[name], tmp_path, 390)
+    assert found["scrolled"]
+    assert all(one == ["local, local, scroll, scroll", 5] for one in found["scrolled"])
+    assert len(found["periods"]) > 2
+    assert set(found["periods"]) <= {0, 1}
 
 
 @pytest.mark.parametrize("size", ["360,2000", "1200,2000"])

@@ -275,6 +275,20 @@ def test_an_axis_has_thousands_below_a_million_and_prefixes_above(sizes):
     assert {"0", "50", "100"} <= set(texts["t1-bars-1"])
 
 
+def test_names_of_periods_are_never_cut_at_their_hyphens(page, series):
+    """They break after them, unless the style sheet is told what they are."""
+    shown = [
+        (tag, e)
+        for made in (page, index_page(series))
+        for tag, e in elements(made)
+        if e.text and re.search("[0-9]-W[0-9]", e.text) and tag not in ("title", "text")
+    ]
+    assert len(shown) > 10
+    for _, element in shown:
+        assert element.attrib["class"] == "period"
+    assert ".period { white-space: nowrap; }" in page
+
+
 def test_other_periods_and_other_series_are_not_compared(tmp_path):
     first = publish(tmp_path / "2026-W45", tables(), CONFIG.replace("release: r", "release: q"))
     publish(tmp_path / "2026-11", tables())
