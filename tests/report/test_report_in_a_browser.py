@@ -42,7 +42,7 @@ document.getElementById("f").onload = (event) => {{
         const style = page.defaultView.getComputedStyle(one);
         return [style.backgroundAttachment, style.backgroundImage.split("linear-gradient").length];
       }}),
-    periods: [...page.querySelectorAll(".period")].map((one) => one.getClientRects().length),
+    periods: [...page.querySelectorAll("th a, .period")].map((one) => one.getClientRects().length),
   }});
 }};
 </script>
