@@ -71,6 +71,7 @@ class Publishing:
             StagingError: The values or files are gone, or are others.
         """
         staging = self.staging
+        was_published = found.state == "published"
         staging.forget_hash_key(found.entries[0])
         rendered: dict[str, pl.DataFrame] = {}
         if found.state == "drawn" or staging.drawn_digest(found.attempt) is not None:
@@ -86,7 +87,7 @@ class Publishing:
                 digest = write_publication(rendered, content, formats, building, self._add_pages)
             found = self._decided(found.key, digest)
         if (there := self.outlet.digest()) != found.publication:
-            self.put_back = there is None and self.outlet.holds_release()
+            self.put_back = was_published and there is None and self.outlet.holds_release()
             self._put(found)
         for key in earlier:
             reason = f"corrected by version {found.key.version}: {found.reason}"

@@ -755,6 +755,13 @@ def test_it_is_said_that_a_changed_file_of_a_release_was_put_back(tmp_path, even
     assert command("run", events).stderr == ""
 
 
+def test_a_correction_does_not_say_that_it_put_back_what_it_replaces(tmp_path, events):
+    run(events)
+    (tmp_path / "out" / "t.csv").write_text("country\n")
+    done = command("run", events, "--correct", "a wrong name")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_empty_folder_is_fine(tmp_path, events):
     (tmp_path / "out").mkdir()
     run(events)
