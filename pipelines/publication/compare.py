@@ -25,11 +25,12 @@ def mismatches(stated: Any, right: Any, place: str) -> Iterator[str]:
         for key in dict.fromkeys([*stated, *right]):
             parts = stated.get(key, _NOTHING), right.get(key, _NOTHING)
             yield from mismatches(*parts, f"{place}.{key}")
-    elif isinstance(stated, list) and isinstance(right, list) and len(stated) == len(right):
+    elif isinstance(stated, list) and isinstance(right, list):
+        if len(stated) != len(right):
+            yield f"{place} has {len(stated)} items; it should have {len(right)}"
+            return
         for index, (one, other) in enumerate(zip(stated, right, strict=True)):
             yield from mismatches(one, other, f"{place}[{index}]")
-    elif isinstance(stated, list) and isinstance(right, list):
-        yield f"{place} has {len(stated)} items; it should have {len(right)}"
     elif not _same(stated, right):
         yield f"{place} is {_text(stated)}; it should be {_text(right)}"
 

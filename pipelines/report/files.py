@@ -97,7 +97,7 @@ def add_index(series: Path) -> str | None:
         from pipelines.report.index import INDEX_PAGE, index_page
 
         path = series / INDEX_PAGE
-        check_is_ours(path.read_bytes() if path.exists() else None, path)
+        _check_file(path)
         write_file(path, index_page(series))
 
     return why_without("index page", write)
@@ -136,6 +136,10 @@ def check_is_ours(page: bytes | None, place: Where) -> None:
         raise ReportError(f"{place} is somebody else's, and stays")
 
 
+def _check_file(path: Path) -> None:
+    check_is_ours(path.read_bytes() if path.exists() else None, path)
+
+
 def write_page(folder: Path, out: Path | None) -> WrittenPage:
     """Makes the report of a release, or the index page of a folder of releases, and writes it.
 
@@ -164,7 +168,7 @@ def write_page(folder: Path, out: Path | None) -> WrittenPage:
     if path == folder / REPORT_FILE and (folder / SUMS_FILE).exists():
         check_listed(page, folder / SUMS_FILE, folder)
     if path == folder / INDEX_PAGE:
-        check_is_ours(path.read_bytes() if path.exists() else None, path)
+        _check_file(path)
     write_file(path, page)
     return WrittenPage.at(path, "release" if released else "series", page)
 

@@ -176,14 +176,12 @@ class ReleaseSpec(Model):
     def _column_problems(self) -> Iterator[Found]:
         named = list(self.input_columns())
         columns = list(dict.fromkeys(named_column.column for named_column in named))
-        listed: list[tuple[KeyPath, str]] = [
-            *((("input", "types", name), name) for name in self.input.types),
-            *((("input", "optional", at), name) for at, name in enumerate(self.input.optional)),
-        ]
+        listed: list[tuple[KeyPath, str]] = [(("types", name), name) for name in self.input.types]
+        listed += [(("optional", place), name) for place, name in enumerate(self.input.optional)]
         for path, column in listed:
             if column not in (*columns, self.gates.days):
                 yield (
-                    path,
+                    ("input", *path),
                     f"the release does not read this column; it reads {', '.join(columns)}"
                     + did_you_mean(column, columns),
                 )
